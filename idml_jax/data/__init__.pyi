@@ -1,0 +1,16 @@
+from .contrast import choose_binning as choose_binning
+from .contrast import correlation_length as correlation_length
+from .contrast import equalize_contrast as equalize_contrast
+from .crops import Resident as Resident
+from .crops import check_sizes as check_sizes
+from .crops import grid_crops as grid_crops
+from .crops import keep_on_device as keep_on_device
+from .crops import random_crops as random_crops
+from .micrograph import Micrograph as Micrograph
+from .reading import read_folder as read_folder
+from .reading import read_micrograph as read_micrograph
+from .splits import split_by_specimen as split_by_specimen
+from .synthetic import checkerboard as checkerboard
+from .synthetic import gaussian_random_field as gaussian_random_field
+from .synthetic import laminate as laminate
+from .synthetic import spinodal as spinodal

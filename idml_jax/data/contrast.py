@@ -1,0 +1,93 @@
+"""One grey scale for all micrographs of a set, so that one threshold serves them all."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from skimage import filters
+
+from idml_jax.data.micrograph import Micrograph
+from idml_jax.errors import InputError
+
+DARK, BRIGHT = 0.2, 0.8
+"""Grey values that the two classes' means get; half way between them lies the threshold."""
+
+THRESHOLD = 0.5 * (DARK + BRIGHT)
+
+
+def equalize_contrast(micrograph: Micrograph) -> Micrograph:
+    r"""The micrograph on a grey scale where its two phases have the means 0.2 and 0.8.
+
+    Micrographs of one material differ in brightness and contrast from shot to
+    shot. Otsu's threshold [1]_ splits the pixels of each into a dark and a bright
+    class; a linear map takes the two means to 0.2 and 0.8, and what falls
+    outside [0, 1] is clipped. Otsu's threshold lies half way between its classes'
+    means, so that afterwards the bright phase is ``image > 0.5`` in every
+    micrograph of the set, and in every image that a generator learns from them.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        One channel, of two phases that differ in brightness.
+
+    Returns
+    -------
+    micrograph : Micrograph
+        The same, its contrast equalized.
+
+    References
+    ----------
+    .. [1] N. Otsu, "A threshold selection method from gray-level histograms",
+       IEEE Trans. Syst. Man Cybern. 9, 62-66 (1979).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.full((8, 8, 1), 0.4, np.float32)
+    >>> image[:, :3] = 0.5
+    >>> np.unique(equalize_contrast(Micrograph(image, "faint")).image).round(3).tolist()
+    [0.2, 0.8]
+    """
+    image = micrograph.image
+    if image.shape[-1] != 1:
+        raise InputError(
+            f"{micrograph.label}: has {image.shape[-1]} channels and the threshold needs one; "
+            "use `micrograph.grey()`."
+        )
+    # Dirt and pores far outside the two phases would draw the threshold to themselves.
+    centre, spread = image.mean(), 3 * image.std()
+    bright = image > filters.threshold_otsu(np.clip(image, centre - spread, centre + spread))
+    low, high = image[~bright].mean(), image[bright].mean()
+    scaled = DARK + (BRIGHT - DARK) * (image - low) / (high - low)
+    return dataclasses.replace(micrograph, image=np.clip(scaled, 0, 1).astype(np.float32))
+
+
+def choose_binning(micrographs: Sequence[Micrograph], size: int) -> int:
+    """Binning at which a crop of `size` pixels shows enough of the material.
+
+    The smallest factor at which the crop spans nine correlation lengths (the
+    median over the micrographs), but never so large that a micrograph would be
+    less than twice the crop. 1 where the micrographs are as small as that already.
+    """
+    length = float(np.median([correlation_length(micrograph) for micrograph in micrographs]))
+    wanted = math.ceil(9 * length / size)
+    room = min(min(micrograph.size) for micrograph in micrographs) // (2 * size)
+    return max(1, min(wanted, room))
+
+
+def correlation_length(micrograph: Micrograph) -> float:
+    """Distance, in pixels, at which the bright phase's autocovariance first falls to a tenth.
+
+    Measured along rows and cols and averaged over both; half the shorter side
+    where it never falls that low.
+    """
+    phase = (micrograph.image[..., 0] > filters.threshold_otsu(micrograph.image)).astype(float)
+    fluctuation = phase - phase.mean()
+    longest = min(phase.shape) // 2
+    covariance = np.zeros(longest)
+    for axis in (0, 1):
+        along = np.moveaxis(fluctuation, axis, 0)
+        covariance += [(along[: len(along) - lag] * along[lag:]).mean() for lag in range(longest)]
+    below = np.flatnonzero(covariance <= 0.1 * covariance[0])
+    return float(below[0]) if below.size else float(longest)

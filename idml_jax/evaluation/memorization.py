@@ -1,0 +1,82 @@
+"""Is a generated image a copy? The nearest place in the training micrographs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from idml_jax.data import Micrograph
+from idml_jax.typing import Array, Grey, Image
+
+
+class Nearest(NamedTuple):
+    """Where the training set comes closest to an image."""
+
+    distance: float
+    """Root mean square difference of the grey values."""
+    crop: Float[np.ndarray, "rows cols"]
+    """The training crop, turned as it fits best."""
+    micrograph: str
+    """Name of the micrograph that it lies in."""
+
+
+def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Nearest:
+    """The training crop nearest to an image, over every place and all eight symmetries.
+
+    The mean square difference is evaluated at every place by FFT. An image that
+    is much nearer to the training set than held-out crops are is a copy.
+
+    Parameters
+    ----------
+    image : array of shape (rows, cols, 1)
+        Square.
+    training : sequence of Micrograph
+        One channel, at least as large as the image.
+
+    Returns
+    -------
+    nearest : Nearest
+    """
+    grey = jnp.asarray(image)[..., 0]
+    size = grey.shape[0]
+    turned = jnp.stack(
+        [jnp.rot90(side, turns) for side in (grey, jnp.fliplr(grey)) for turns in range(4)]
+    )
+    best: tuple[float, int, int, int, Micrograph] | None = None
+    for micrograph in training:
+        errors = np.asarray(_square_errors(turned, jnp.asarray(micrograph.image[..., 0])))
+        symmetry, row, col = np.unravel_index(errors.argmin(), errors.shape)
+        error = float(errors[symmetry, row, col])
+        if best is None or error < best[0]:
+            best = (error, int(symmetry), int(row), int(col), micrograph)
+    if best is None:
+        raise ValueError("`training` is empty; give the micrographs that were trained on.")
+    error, symmetry, row, col, micrograph = best
+    crop = micrograph.image[row : row + size, col : col + size, 0]
+    mirrored, turns = divmod(symmetry, 4)
+    crop = np.rot90(crop, -turns)
+    crop = np.fliplr(crop) if mirrored else crop
+    return Nearest(float(np.sqrt(max(error, 0))), crop, micrograph.name)
+
+
+@jax.jit
+def _square_errors(
+    squares: Float[Array, "count size size"], grey: Grey
+) -> Float[Array, "count places_down places_across"]:
+    """Mean square difference of each square from the image's window at every place."""
+    size = squares.shape[-1]
+    rows, cols = grey.shape
+    centre = grey.mean()
+    # About the mean, so that rounding does not eat small differences.
+    squares, grey = squares - centre, grey - centre
+    spectrum = jnp.fft.rfft2(grey)
+    product = jnp.fft.irfft2(spectrum * jnp.fft.rfft2(squares, (rows, cols)).conj(), (rows, cols))
+    window = jnp.fft.rfft2(jnp.ones((size, size), grey.dtype), (rows, cols)).conj()
+    energy = jnp.fft.irfft2(jnp.fft.rfft2(grey**2) * window, (rows, cols))
+    # Places where the window would wrap around the border are no places.
+    places = (slice(None), slice(rows - size + 1), slice(cols - size + 1))
+    own = (squares**2).sum(axis=(1, 2))[:, None, None]
+    return (own - 2 * product + energy)[places] / size**2

@@ -1,0 +1,224 @@
+"""The progressive GAN: a generator and a discriminator that are walked to a level.
+
+Both networks are built at full depth at once, so that the structure of a
+checkpoint never changes; `level` says how far a call goes and `fade` how much of
+that last level is blended in.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+from jaxtyping import Float
+
+from idml_jax.models.layers import (
+    EqualizedConv,
+    EqualizedLinear,
+    append_minibatch_deviation,
+    downsample,
+    leaky,
+    pixel_norm,
+    upsample,
+)
+from idml_jax.typing import Array, Images, Latents
+
+
+class SynthesisBlock(nnx.Module):
+    """One resolution of the generator: upsample, then two equalized convolutions."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        padding: str,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.conv1 = EqualizedConv(
+            in_features, out_features, padding=padding, dtype=dtype, rngs=rngs
+        )
+        self.conv2 = EqualizedConv(
+            out_features, out_features, padding=padding, dtype=dtype, rngs=rngs
+        )
+
+    def __call__(
+        self, x: Float[Array, "batch rows cols in"]
+    ) -> Float[Array, "batch 2*rows 2*cols out"]:
+        x = upsample(x)
+        for conv in (self.conv1, self.conv2):
+            x = pixel_norm(leaky(conv(x)))
+        return x
+
+
+class Generator(nnx.Module):
+    """Latent vectors to images, one level of resolution after another.
+
+    Parameters
+    ----------
+    latent_features : int
+        Length of a latent vector. Latents are scaled to unit mean square first,
+        so that only their direction matters and none is untypical.
+    features : sequence of int
+        Feature channels of each level, the coarsest first; level ``n`` makes
+        images of side ``first_size * 2**n``.
+    first_size : int
+        Side of the coarsest images, in pixels.
+    channels : int
+        Channels of an image.
+    periodic : bool
+        Whether the convolutions wrap around, so that images tile the plane.
+    dtype : dtype, optional
+        Type of the convolutions; parameters and images stay float32.
+    rngs : nnx.Rngs
+        Source of the initial values.
+
+    References
+    ----------
+    .. [1] T. Karras, T. Aila, S. Laine, J. Lehtinen, "Progressive growing of
+       GANs for improved quality, stability, and variation", ICLR 2018,
+       section 2 and appendix A.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> generator = Generator(8, features=(16, 8), rngs=nnx.Rngs(0))
+    >>> generator(jnp.ones((2, 8), jnp.float32)).shape
+    (2, 16, 16, 1)
+    """
+
+    def __init__(
+        self,
+        latent_features: int,
+        *,
+        features: Sequence[int],
+        first_size: int = 8,
+        channels: int = 1,
+        periodic: bool = True,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.latent_features = latent_features
+        self.first_size = first_size
+        self.first_features = features[0]
+        self.levels = len(features)
+        padding = "CIRCULAR" if periodic else "SAME"
+        # The gain is a quarter of the usual one, as in the original's first layer.
+        self.first = EqualizedLinear(
+            latent_features, first_size**2 * features[0], gain=math.sqrt(2) / 4, rngs=rngs
+        )
+        self.conv = EqualizedConv(features[0], features[0], padding=padding, dtype=dtype, rngs=rngs)
+        self.blocks = nnx.List(
+            SynthesisBlock(coarse, fine, padding=padding, dtype=dtype, rngs=rngs)
+            for coarse, fine in zip(features[:-1], features[1:], strict=True)
+        )
+        self.to_image = nnx.List(
+            EqualizedConv(width, channels, (1, 1), gain=1.0, dtype=dtype, rngs=rngs)
+            for width in features
+        )
+
+    def __call__(
+        self, latents: Latents, *, level: int | None = None, fade: Float[Array, ""] | float = 1.0
+    ) -> Images:
+        """Images of one level.
+
+        Parameters
+        ----------
+        latents : array of shape (batch, latent_features)
+            Any vectors; only their direction matters.
+        level : int, optional
+            How far to go; by default to the finest level.
+        fade : float
+            0 gives the level below, upsampled; 1 gives this level alone.
+
+        Returns
+        -------
+        images : float32 array of shape (batch, rows, cols, channels)
+            Grey values, in [0, 1] but for overshoots.
+        """
+        level = self.levels - 1 if level is None else level
+        x = leaky(self.first(pixel_norm(latents)))
+        x = pixel_norm(x.reshape(-1, self.first_size, self.first_size, self.first_features))
+        x = pixel_norm(leaky(self.conv(x)))
+        coarser = x
+        for block in self.blocks[:level]:
+            coarser, x = x, block(x)
+        image = self.to_image[level](x).astype(jnp.float32)
+        if level > 0:
+            below = upsample(self.to_image[level - 1](coarser).astype(jnp.float32))
+            image = below + fade * (image - below)
+        return 0.5 + 0.5 * image
+
+
+class AnalysisBlock(nnx.Module):
+    """One resolution of the discriminator: two equalized convolutions, then average pooling."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.conv1 = EqualizedConv(in_features, in_features, dtype=dtype, rngs=rngs)
+        self.conv2 = EqualizedConv(in_features, out_features, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "batch rows cols in"]
+    ) -> Float[Array, "batch rows/2 cols/2 out"]:
+        return downsample(leaky(self.conv2(leaky(self.conv1(x)))))
+
+
+class Discriminator(nnx.Module):
+    """Images of one level to a score: how real each one looks.
+
+    The generator's mirror image; its convolutions pad with zeros, because real
+    crops do not tile.
+
+    Parameters
+    ----------
+    features, first_size, channels, dtype, rngs
+        As for `Generator`.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: Sequence[int],
+        first_size: int = 8,
+        channels: int = 1,
+        dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+    ):
+        self.levels = len(features)
+        self.from_image = nnx.List(
+            EqualizedConv(channels, width, (1, 1), dtype=dtype, rngs=rngs) for width in features
+        )
+        self.blocks = nnx.List(
+            AnalysisBlock(fine, coarse, dtype=dtype, rngs=rngs)
+            for coarse, fine in zip(features[:-1], features[1:], strict=True)
+        )
+        self.conv = EqualizedConv(features[0] + 1, features[0], dtype=dtype, rngs=rngs)
+        self.hidden = EqualizedLinear(first_size**2 * features[0], features[0], rngs=rngs)
+        self.score = EqualizedLinear(features[0], 1, gain=1.0, rngs=rngs)
+
+    def __call__(
+        self, images: Images, *, level: int | None = None, fade: Float[Array, ""] | float = 1.0
+    ) -> Float[Array, " batch"]:
+        """Score of each image of the level's size; `fade` as for `Generator`."""
+        level = self.levels - 1 if level is None else level
+        images = 2 * images - 1
+        x = leaky(self.from_image[level](images))
+        if level > 0:
+            x = self.blocks[level - 1](x)
+            below = leaky(self.from_image[level - 1](downsample(images)))
+            x = below + jnp.asarray(fade, x.dtype) * (x - below)
+        for block in reversed(self.blocks[: max(level - 1, 0)]):
+            x = block(x)
+        x = leaky(self.conv(append_minibatch_deviation(x)))
+        x = x.reshape(x.shape[0], -1).astype(jnp.float32)
+        return self.score(leaky(self.hidden(x)))[:, 0]

@@ -1,0 +1,5 @@
+"""What a run leaves behind: its folder, its figures and its page."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

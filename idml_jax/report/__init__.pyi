@@ -1,0 +1,16 @@
+from .figures import GENERATED as GENERATED
+from .figures import RANDOM as RANDOM
+from .figures import REAL as REAL
+from .figures import TRAINING as TRAINING
+from .figures import draw_curves as draw_curves
+from .figures import draw_histogram as draw_histogram
+from .figures import draw_images as draw_images
+from .figures import draw_progress as draw_progress
+from .figures import draw_training as draw_training
+from .figures import new_figure as new_figure
+from .figures import sheet as sheet
+from .page import Page as Page
+from .page import write_grey_png as write_grey_png
+from .run_folder import claim as claim
+from .run_folder import write_atomically as write_atomically
+from .run_folder import write_json as write_json

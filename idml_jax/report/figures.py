@@ -1,0 +1,119 @@
+"""Figures of a run: functions that take an `ax`, draw on it and return it."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from idml_jax.typing import Array, Greys
+
+REAL, GENERATED, TRAINING, RANDOM = "#2a6f97", "#c8553d", "#8aa399", "#888888"
+"""One colour for each kind of thing, in every figure."""
+
+
+def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of this size in inches, with one `ax`, outside of pyplot's global state."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "rows cols"]:
+    """Grey images of one size side by side on white, `columns` a row.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sheet(np.zeros((3, 4, 4)), columns=2, gap=1).shape
+    (9, 9)
+    """
+    images = np.asarray(images)
+    count, rows, cols = images.shape
+    down = -(-count // columns)
+    canvas = np.ones((down * (rows + gap) - gap, columns * (cols + gap) - gap), images.dtype)
+    for index, image in enumerate(images):
+        row, col = divmod(index, columns)
+        top, left = row * (rows + gap), col * (cols + gap)
+        canvas[top : top + rows, left : left + cols] = image
+    return canvas
+
+
+def draw_images(ax: Axes, images: Greys, *, columns: int, title: str = "") -> Axes:
+    """A sheet of grey images, without axes; grey values from 0 to 1."""
+    ax.imshow(sheet(images, columns=columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=10)
+    return ax
+
+
+def draw_curves(
+    ax: Axes,
+    distances: Float[Array, " bins"],
+    curves: Mapping[str, tuple[Array, Array, Array]],
+    colours: Mapping[str, str],
+    *,
+    unit: str = "pixels",
+) -> Axes:
+    """Two-point correlations against distance, each a mean with its interval as a band."""
+    for name, (mean, low, high) in curves.items():
+        ax.fill_between(distances, low, high, color=colours[name], alpha=0.25, linewidth=0)
+        ax.plot(distances, mean, color=colours[name], label=name, linewidth=1.5)
+    ax.set_xlabel(f"distance, {unit}")
+    ax.set_ylabel("two-point correlation $S_2$")
+    ax.legend(frameon=False)
+    return ax
+
+
+def draw_histogram(
+    ax: Axes,
+    values: Mapping[str, Float[Array, " count"]],
+    colours: Mapping[str, str],
+    *,
+    label: str,
+    marks: Mapping[str, float],
+) -> Axes:
+    """Distributions of a property, with vertical lines where single values stand."""
+    pooled = np.concatenate([np.asarray(part) for part in values.values()])
+    low = min(pooled.min(), *marks.values())
+    high = max(pooled.max(), *marks.values())
+    bins = np.linspace(low, high, 30)
+    for name, part in values.items():
+        ax.hist(part, bins, density=True, alpha=0.55, color=colours[name], label=name)
+    for style, (name, value) in zip(("-", "--", ":"), marks.items(), strict=False):
+        ax.axvline(value, color="black", linestyle=style, linewidth=1.2, label=name)
+    ax.set_xlabel(label)
+    ax.set_ylabel("probability density")
+    ax.legend(frameon=False)
+    return ax
+
+
+def draw_progress(
+    ax: Axes,
+    progress: Mapping[str, Float[Array, " evaluations"]],
+    colours: Mapping[str, str],
+    *,
+    label: str,
+    start: int,
+) -> Axes:
+    """Best value so far of each search against evaluations; `start` is where proposals begin."""
+    for name, values in progress.items():
+        count = np.arange(1, len(values) + 1)
+        ax.step(count, values, where="post", color=colours[name], label=name)
+    ax.axvline(start, color="black", linewidth=0.8, linestyle=":", label="end of the Sobol start")
+    ax.set_xlabel("evaluations")
+    ax.set_ylabel(label)
+    ax.legend(frameon=False)
+    return ax
+
+
+def draw_training(
+    ax: Axes, records: Sequence[Mapping[str, float]], names: Mapping[str, str]
+) -> Axes:
+    """Recorded scalars against steps; `names` maps a scalar to its label."""
+    steps = [record["step"] for record in records]
+    for name, label in names.items():
+        ax.plot(steps, [record[name] for record in records], label=label, linewidth=1)
+    ax.set_xlabel("steps")
+    ax.legend(frameon=False)
+    return ax

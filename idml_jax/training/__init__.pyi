@@ -1,0 +1,15 @@
+from .adversarial import AdversarialState as AdversarialState
+from .adversarial import adversarial_step as adversarial_step
+from .adversarial import initial_state as initial_state
+from .adversarial import r1_penalty as r1_penalty
+from .adversarial import wasserstein_penalty as wasserstein_penalty
+from .adversarial import with_fresh_moments as with_fresh_moments
+from .checkpoint import Checkpoints as Checkpoints
+from .growth import Growth as Growth
+from .loop import train as train
+from .progressive_gan import ProgressiveGAN as ProgressiveGAN
+from .progressive_gan import Recipe as Recipe
+from .progressive_gan import load_progressive_gan as load_progressive_gan
+from .progressive_gan import train_progressive_gan as train_progressive_gan
+from .records import Records as Records
+from .records import read_records as read_records

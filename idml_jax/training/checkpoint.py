@@ -1,0 +1,101 @@
+"""Checkpoints: a state written whole or not at all, and the newest one found again."""
+
+import logging
+import pathlib
+from typing import Any, TypeVar
+
+import jax
+from orbax.checkpoint import v1 as ocp
+
+from idml_jax.errors import InputError
+
+State = TypeVar("State")
+
+
+class Checkpoints:
+    """The checkpoints of a run: orbax folders named by the step, the newest two kept.
+
+    Orbax writes into a temporary folder and renames it at the end, so that a
+    process killed at any moment leaves the last whole checkpoint readable.
+
+    Parameters
+    ----------
+    folder : path
+        Where they are; made if it is not there.
+    """
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        # Orbax reports its own progress, and failures that are raised as well.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        self._saver = ocp.training.Checkpointer(
+            str(folder.resolve()),
+            # Orbax's own policy and protocol differ in the name of a parameter's type.
+            preservation_policy=ocp.training.preservation_policies.LatestN(2),  # pyright: ignore[reportArgumentType]
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._saver.close()
+
+    @property
+    def step(self) -> int:
+        """Steps done in the newest checkpoint; 0 where there is none."""
+        return 0 if self._saver.latest is None else int(self._saver.latest.step)
+
+    def save(self, step: int, state: Any) -> None:
+        """Write the state after `step` steps, before this call returns.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written, as on a full disk; the one before stays.
+        """
+        if step == self.step:
+            return
+        before = self.step
+        try:
+            self._saver.save(step, _named(state), force=True)
+        # Orbax reports what the operating system refused as either of the two.
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"{self.folder}: the checkpoint of step {step} could not be written "
+                f"({str(error).splitlines()[0][-160:]}); the one of step {before} is whole: make "
+                "room on the disk and run the same command again."
+            ) from error
+
+    def restore(self, like: State) -> State:
+        """The newest state; `like` gives its structure, shapes, types and devices.
+
+        Raises
+        ------
+        InputError
+            If the checkpoint holds another structure or other shapes.
+        """
+        named = _named(like)
+        abstract = {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+            for name, leaf in named.items()
+        }
+        try:
+            loaded = self._saver.load(self.step, abstract)
+        except (ValueError, KeyError) as error:
+            raise InputError(
+                f"{self.folder}: the checkpoint of step {self.step} does not fit these networks "
+                f"({str(error).splitlines()[0][:160]}); use the options it was made with, or "
+                "another run folder."
+            ) from error
+        return jax.tree.unflatten(jax.tree.structure(like), [loaded[name] for name in named])
+
+
+def _named(state: Any) -> dict[str, Any]:
+    """The leaves of a tree under their paths, such as ``average/first/linear/kernel``.
+
+    A flat dictionary does not depend on how the containers of a framework are
+    stored, and is read without it.
+    """
+    leaves = jax.tree_util.tree_flatten_with_path(state)[0]
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}

@@ -1,0 +1,57 @@
+"""The scalars of a run: one JSON line a record for ever, and TensorBoard events to look at."""
+
+import json
+import pathlib
+import time
+from collections.abc import Mapping
+
+from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+
+class Records:
+    """Writes ``stats.jsonl`` and TensorBoard events into a run's folder.
+
+    Parameters
+    ----------
+    folder : path
+        The run's folder.
+    done : int
+        Steps in the checkpoint that the run goes on from: lines of later steps,
+        left by a process that was killed, are taken out, since they will be
+        written again.
+    """
+
+    def __init__(self, folder: pathlib.Path, *, done: int):
+        self._lines = folder / "stats.jsonl"
+        kept = [line for line in read_records(folder) if line["step"] <= done]
+        self._lines.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        self._events = EventFileWriter(str(folder))
+
+    def __enter__(self) -> "Records":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._events.close()
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Add one record: the state of things after `step` steps."""
+        with self._lines.open("a") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        summary = Summary(
+            value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
+        )
+        self._events.add_event(Event(step=step, wall_time=time.time(), summary=summary))
+
+
+def read_records(folder: pathlib.Path) -> list[dict[str, float]]:
+    """The records of a run, oldest first; empty where there are none.
+
+    A last line that was cut off by a killed process is left out.
+    """
+    path = folder / "stats.jsonl"
+    if not path.exists():
+        return []
+    whole = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    return [json.loads(line) for line in whole]

@@ -1,0 +1,1 @@
+"""Step 1, the goal: one file a goal, from files to a report."""

@@ -1,0 +1,283 @@
+"""What the quickstart found: a table for the terminal, and a page with figures."""
+
+import dataclasses
+import importlib.metadata
+import pathlib
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from idml_jax import design, evaluation, report
+from idml_jax.typing import Images
+
+PACKAGES = (
+    "idml-jax jax jaxlib flax optax orbax-checkpoint numpy scikit-image botorch torch".split()
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Everything that the report shows."""
+
+    config: Mapping[str, Any]
+    held_out_images: Images
+    generated_images: Images
+    comparison: evaluation.Comparison
+    nearest: Sequence[evaluation.Nearest]
+    nearest_held_out: Sequence[evaluation.Nearest]
+    generated_values: Float[np.ndarray, " generated"]
+    held_out_values: Float[np.ndarray, " crops"]
+    design: design.Design
+    design_tensor: Float[np.ndarray, "2 2"]
+    records: Sequence[Mapping[str, float]]
+    pixel_size: tuple[float, float] | None
+    binning: int
+    seconds: Mapping[str, float]
+
+    def numbers(self) -> dict[str, Any]:
+        """Every number of the report as plain values: what ``result.json`` holds."""
+        comparison, found = self.comparison, self.design
+        kinds = {
+            "generated": comparison.generated,
+            "held-out": comparison.held_out,
+            "training": comparison.training,
+        }
+        return {
+            "volume fraction": {
+                name: [float(value) for value in kind.fraction] for name, kind in kinds.items()
+            },
+            "images": {name: kind.images for name, kind in kinds.items()},
+            "micrographs": {name: kind.specimens for name, kind in kinds.items()},
+            "S2": {
+                "inside": comparison.inside,
+                "overlapping": comparison.overlapping,
+                "generated to held-out": comparison.generated_distance,
+                "training to held-out": comparison.real_distance,
+                "held-out half width": comparison.held_out_error,
+            },
+            "nearest training crop": {
+                "generated": float(np.median([near.distance for near in self.nearest])),
+                "held-out": float(np.median([near.distance for near in self.nearest_held_out])),
+            },
+            "conductivity": {
+                "generated": _spread(self.generated_values),
+                "held-out": _spread(self.held_out_values),
+            },
+            "design": {
+                "objective": str(found.objective),
+                "value": found.value,
+                "recomputed": found.recomputed,
+                "random search": found.random_value,
+                "evaluations": len(found.search.values),
+                "volume fraction": float((found.image[..., 0] > 0.5).mean()),
+                "tensor": self.design_tensor.tolist(),
+            },
+            "binning": self.binning,
+            "pixel size": self.pixel_size,
+            "seconds": dict(self.seconds),
+        }
+
+
+def summary(numbers: Mapping[str, Any]) -> str:
+    """The table that the terminal shows at the end."""
+    rows = table(numbers)
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]}" for row in rows)
+
+
+def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rows of name and value, for the terminal and for the page."""
+    s2, found = numbers["S2"], numbers["design"]
+    nearest, values = numbers["nearest training crop"], numbers["conductivity"]
+    rows = [
+        (
+            f"volume fraction, {name}",
+            f"{mean:.4f}  [{low:.4f}, {high:.4f}]  "
+            f"({numbers['images'][name]} images, {numbers['micrographs'][name]} "
+            f"{'sample' if name == 'generated' else 'micrographs'})",
+        )
+        for name, (mean, low, high) in numbers["volume fraction"].items()
+    ]
+    rows += [
+        ("S2 inside the held-out interval", f"{s2['inside']:.0%} of distances"),
+        ("S2 intervals overlap", f"{s2['overlapping']:.0%} of distances"),
+        ("S2 distance, generated to held-out", f"{s2['generated to held-out']:.5f}"),
+        ("S2 distance, training to held-out", f"{s2['training to held-out']:.5f}  (the floor)"),
+        ("S2 half width of the held-out interval", f"{s2['held-out half width']:.5f}"),
+        ("nearest training crop, generated", f"{nearest['generated']:.3f} grey values rms"),
+        ("nearest training crop, held-out", f"{nearest['held-out']:.3f} grey values rms"),
+    ]
+    rows += [
+        (f"conductivity along rows, {name}", f"{mean:.3f} +- {deviation:.3f}")
+        for name, (mean, deviation) in values.items()
+    ]
+    rows += [
+        (f"design ({found['objective']})", f"{found['value']:.4f}"),
+        ("design, recomputed from its latents", f"{found['recomputed']:.4f}"),
+        (
+            f"best of {found['evaluations']} random draws",
+            f"{found['random search']:.4f}",
+        ),
+        ("time, all", f"{numbers['seconds']['all']:.0f} s"),
+        ("time, training", f"{numbers['seconds']['training']:.0f} s"),
+    ]
+    return rows
+
+
+def write_report(path: pathlib.Path, results: Results) -> None:
+    """Write the page of a finished quickstart."""
+    numbers = results.numbers()
+    page = report.Page(
+        "From micrographs to a designed microstructure",
+        "A progressive GAN learned the material from its micrographs; two-point statistics compare "
+        "what it makes with micrographs it never saw; a search of its latents found the design.",
+    )
+    page.section("The material, and what the generator makes of it")
+    page.figure(_pictures(results), "Held-out micrographs above, generated images below.")
+    page.section("Is it the same material?")
+    page.figure(
+        _correlations(results),
+        "Radially averaged two-point correlation of the bright phase: means with 95 % bootstrap "
+        "intervals, micrographs resampled first and their crops second.",
+    )
+    page.section(
+        "Is it a copy?",
+        "Each generated image above the training crop nearest to it, over every place and all "
+        "eight symmetries.",
+    )
+    page.figure(
+        _copies(results),
+        f"Root mean square difference to the nearest training crop: generated "
+        f"{numbers['nearest training crop']['generated']:.3f}, held-out crops "
+        f"{numbers['nearest training crop']['held-out']:.3f} (medians).",
+    )
+    page.section("What it does, and the design")
+    page.figure(
+        _conductivities(results), "Conductivity along the rows, in units of the dark phase."
+    )
+    page.figure(
+        _progress(results), "Best value so far: Bayesian optimization beside random search."
+    )
+    page.figure(_designed(results), "The designed microstructure, and two by two of it.")
+    page.section("Every number")
+    page.table(("quantity", "value"), table(numbers))
+    page.section("Training")
+    page.figure(_training(results), "Losses and scores; diversity near 0 would be a collapse.")
+    page.section("Configuration")
+    page.settings({**results.config, "binning used": results.binning})
+    page.section("Versions")
+    page.settings(versions())
+    page.write(path)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed the run, and the device."""
+    device = jax.devices()[0]
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "device": f"{device.platform} {device.device_kind}",
+    }
+
+
+def _spread(values: Float[np.ndarray, " count"]) -> list[float]:
+    return [float(values.mean()), float(values.std())]
+
+
+def _pictures(results: Results):
+    figure, ax = report.new_figure(9, 4.8)
+    real, made = results.held_out_images[:16], results.generated_images[:16]
+    # The same number of both, so that the sheet breaks between them.
+    count = min(len(real), len(made)) // 8 * 8 or min(len(real), len(made))
+    images = np.concatenate([real[:count], made[:count]])[..., 0]
+    report.draw_images(ax, images, columns=min(8, count))
+    return figure
+
+
+def _correlations(results: Results):
+    figure, ax = report.new_figure(7, 4)
+    comparison = results.comparison
+    scale, unit = 1.0, "pixels"
+    if results.pixel_size is not None:
+        scale, unit = float(np.mean(results.pixel_size)) * 1e6, "micrometres"
+    report.draw_curves(
+        ax,
+        comparison.held_out.distances * scale,
+        {
+            "training": comparison.training.correlation,
+            "held-out": comparison.held_out.correlation,
+            "generated": comparison.generated.correlation,
+        },
+        {"training": report.TRAINING, "held-out": report.REAL, "generated": report.GENERATED},
+        unit=unit,
+    )
+    return figure
+
+
+def _copies(results: Results):
+    figure, ax = report.new_figure(9, 2.6)
+    shown = len(results.nearest)
+    crops = np.stack([near.crop for near in results.nearest])
+    images = np.concatenate([results.generated_images[:shown, ..., 0], crops])
+    report.draw_images(ax, images, columns=shown)
+    return figure
+
+
+def _conductivities(results: Results):
+    figure, ax = report.new_figure(7, 3.6)
+    marks = {"design": results.design.value, "best random": results.design.random_value}
+    if results.design.objective.target is not None:
+        marks["target"] = results.design.objective.target
+    report.draw_histogram(
+        ax,
+        {"held-out": results.held_out_values, "generated": results.generated_values},
+        {"held-out": report.REAL, "generated": report.GENERATED},
+        label="effective conductivity along the rows",
+        marks=marks,
+    )
+    return figure
+
+
+def _progress(results: Results):
+    figure, ax = report.new_figure(7, 3.6)
+    found = results.design
+    target = found.objective.goal == "target"
+    sign = -1 if found.objective.goal in ("minimize", "target") else 1
+    report.draw_progress(
+        ax,
+        {
+            "Bayesian optimization": sign * found.search.progress(found.objective),
+            "random": sign * found.random.progress(found.objective),
+        },
+        {"Bayesian optimization": report.GENERATED, "random": report.RANDOM},
+        label="distance from the target" if target else "best conductivity",
+        start=found.start,
+    )
+    return figure
+
+
+def _designed(results: Results):
+    figure, ax = report.new_figure(6, 3.2)
+    image = results.design.image[..., 0]
+    rows = image.shape[0]
+    tiled = np.tile(image, (2, 2))
+    canvas = np.ones((2 * rows, 3 * rows + 4), image.dtype)
+    canvas[rows // 2 : rows // 2 + rows, :rows] = image
+    canvas[:, rows + 4 :] = tiled
+    report.draw_images(ax, canvas[None], columns=1, title=f"{results.design.value:.3f}")
+    return figure
+
+
+def _training(results: Results):
+    figure, ax = report.new_figure(7, 3.2)
+    names = {
+        "generator_loss": "generator loss",
+        "discriminator_loss": "discriminator loss",
+        "diversity": "diversity",
+    }
+    report.draw_training(ax, results.records, names)
+    return figure
