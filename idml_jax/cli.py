@@ -27,7 +27,7 @@ def main() -> None:
             prog="idml",
             description="From micrographs to a microstructure with a wanted property.",
         )
-        _prepare_jax()
+        prepare_jax()
         sys.modules[type(config).__module__].run(config)
     except InputError as error:
         _refuse(str(error))
@@ -45,7 +45,7 @@ def _refuse(message: str) -> None:
     raise SystemExit(2)
 
 
-def _prepare_jax() -> None:
+def prepare_jax() -> None:
     """Compiled programs are kept between runs, for this machine and these versions alone.
 
     A program in the cache is machine code: loaded on another kind of processor

@@ -46,19 +46,27 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     >>> import numpy as np
     >>> image = np.full((8, 8, 1), 0.4, np.float32)
     >>> image[:, :3] = 0.5
-    >>> np.unique(equalize_contrast(Micrograph(image, "faint")).image).round(3).tolist()
-    [0.2, 0.8]
+    >>> np.unique(equalize_contrast(Micrograph(image, "faint")).image).round(3)
+    array([0.2, 0.8], dtype=float32)
     """
-    image = micrograph.image
-    if image.shape[-1] != 1:
+    channels = micrograph.image.shape[-1]
+    if channels != 1:
         raise InputError(
-            f"{micrograph.label}: has {image.shape[-1]} channels and the threshold needs one; "
+            f"{micrograph.label}: has {channels} channels and the threshold needs one; "
             "use `micrograph.grey()`."
         )
-    # Dirt and pores far outside the two phases would draw the threshold to themselves.
+    if micrograph.image.min() == micrograph.image.max():
+        raise InputError(
+            f"{micrograph.label}: every pixel has the same value, so it shows no two phases; "
+            "take it away."
+        )
+    image = micrograph.image.astype(np.float64)
+    # Dirt and pores far outside the two phases would draw the threshold to themselves, and the
+    # means with it: both are taken from the image that is cut off three deviations out.
     centre, spread = image.mean(), 3 * image.std()
-    bright = image > filters.threshold_otsu(np.clip(image, centre - spread, centre + spread))
-    low, high = image[~bright].mean(), image[bright].mean()
+    inside = np.clip(image, centre - spread, centre + spread)
+    bright = inside > filters.threshold_otsu(inside)
+    low, high = inside[~bright].mean(), inside[bright].mean()
     scaled = DARK + (BRIGHT - DARK) * (image - low) / (high - low)
     return dataclasses.replace(micrograph, image=np.clip(scaled, 0, 1).astype(np.float32))
 
@@ -82,12 +90,15 @@ def correlation_length(micrograph: Micrograph) -> float:
     Measured along rows and cols and averaged over both; half the shorter side
     where it never falls that low.
     """
-    phase = (micrograph.image[..., 0] > filters.threshold_otsu(micrograph.image)).astype(float)
+    image = micrograph.image[..., 0].astype(np.float64)
+    phase = (image > filters.threshold_otsu(image)).astype(float)
     fluctuation = phase - phase.mean()
     longest = min(phase.shape) // 2
     covariance = np.zeros(longest)
-    for axis in (0, 1):
-        along = np.moveaxis(fluctuation, axis, 0)
-        covariance += [(along[: len(along) - lag] * along[lag:]).mean() for lag in range(longest)]
+    for along in (fluctuation, fluctuation.T):
+        # Padded to twice its length, so that the two ends do not meet in the Fourier product.
+        spectrum = np.fft.rfft(along, 2 * len(along), axis=0)
+        products = np.fft.irfft((np.abs(spectrum) ** 2).mean(axis=1))[:longest]
+        covariance += products / (len(along) - np.arange(longest))
     below = np.flatnonzero(covariance <= 0.1 * covariance[0])
     return float(below[0]) if below.size else float(longest)

@@ -85,7 +85,8 @@ def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: int
     crops : float32 array of shape (count, size, size, channels)
         Values in [0, 1].
     """
-    places = resident.sizes - size + 1
+    # A micrograph that the crop does not fit into has no place, and is never chosen.
+    places = jnp.maximum(resident.sizes - size + 1, 0)
     weights = jnp.log(places.prod(axis=1).astype(jnp.float32))
 
     def crop(key):

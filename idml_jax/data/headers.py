@@ -5,35 +5,27 @@ hostile file is refused before memory is taken.
 """
 
 import dataclasses
+import math
 import pathlib
-import re
-from typing import Any
 
 import tifffile
-from PIL import Image as PillowImage
-from PIL import UnidentifiedImageError
 
+from idml_jax.data.decoding import TIFF_SUFFIXES, decoding, open_picture
+from idml_jax.data.pixel_size import tiff_pixel_size
 from idml_jax.errors import InputError
 
-TIFF_SUFFIXES = (".tif", ".tiff")
-SUFFIXES = (*TIFF_SUFFIXES, ".png", ".jpg", ".jpeg", ".bmp")
+LARGE = 2**24
+"""Bytes of pixels above which a header has to be borne out by the size of its file."""
 
-COARSEST_PIXEL = 20e-6
-"""Metres. A plain resolution tag that is coarser (72 to 1200 dots an inch) is for printing."""
+MOST_COMPRESSED = 1500
+"""Bytes of pixels that one byte of a file can stand for: LZW reaches about 1400, deflate 1032."""
 
-_METRES = {
-    "m": 1.0,
-    "cm": 1e-2,
-    "mm": 1e-3,
-    "micron": 1e-6,
-    "um": 1e-6,
-    "µm": 1e-6,
-    "μm": 1e-6,
-    "\\u00b5m": 1e-6,
-    "nm": 1e-9,
-    "å": 1e-10,
-    "pm": 1e-12,
-}
+_PHOTOMETRICS = (
+    tifffile.PHOTOMETRIC.MINISWHITE,
+    tifffile.PHOTOMETRIC.MINISBLACK,
+    tifffile.PHOTOMETRIC.RGB,
+    tifffile.PHOTOMETRIC.PALETTE,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,30 +43,25 @@ def read_header(path: pathlib.Path, *, max_pixels: int) -> Header:
     Raises
     ------
     InputError
-        If the file is empty, is no image of a known kind, holds more than one
-        picture, is shorter than its header claims, or claims more than
-        `max_pixels` pixels.
+        If there is no such file, or it is a folder, is empty, is no image of a
+        known kind, holds more than one picture, is shorter than its header
+        claims, or claims more than `max_pixels` pixels.
     """
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path}: {found}; name a file that holds one micrograph.")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty (0 bytes); replace it or take it away.")
-    try:
+    with decoding(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
-            header = _tiff_header(path, max_pixels)
-        else:
-            header = _other_header(path)
-    except (tifffile.TiffFileError, UnidentifiedImageError) as error:
-        raise InputError(
-            f"{path}: not an image in the format that its ending says ({path.suffix}); "
-            "replace it or take it away."
-        ) from error
-    except PillowImage.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}") from error
-    check_pixels(path, header.rows, header.cols, max_pixels)
-    return header
+            return _tiff_header(path, max_pixels)
+        return _other_header(path, max_pixels)
 
 
 def check_pixels(path: pathlib.Path, rows: int, cols: int, max_pixels: int) -> None:
-    """Refuse an image of more than `max_pixels` pixels."""
+    """Refuse an image without a pixel, or of more than `max_pixels`."""
+    if rows < 1 or cols < 1:
+        raise InputError(f"{path}: the header claims {rows} x {cols} pixels; take the file away.")
     if rows * cols > max_pixels:
         raise InputError(
             f"{path}: the header claims {rows} x {cols} pixels, more than the {max_pixels} "
@@ -82,9 +69,20 @@ def check_pixels(path: pathlib.Path, rows: int, cols: int, max_pixels: int) -> N
         )
 
 
-def _other_header(path: pathlib.Path) -> Header:
-    # Pillow reads the header only; pixels come when they are asked for.
-    with PillowImage.open(path) as image:
+def check_borne_out(path: pathlib.Path, claimed: int) -> None:
+    """Refuse a file far too short for the `claimed` bytes of its pixels, however compressed."""
+    size = path.stat().st_size
+    if claimed > LARGE and claimed > MOST_COMPRESSED * size:
+        raise InputError(
+            f"{path}: its header claims {claimed} bytes of pixels and the file has {size} bytes; "
+            "it is cut short or damaged: copy it again from its source."
+        )
+
+
+def _other_header(path: pathlib.Path, max_pixels: int) -> Header:
+    with open_picture(path) as image:
+        check_pixels(path, image.height, image.width, max_pixels)
+        check_borne_out(path, image.height * image.width * len(image.getbands()))
         return Header(image.height, image.width, None)
 
 
@@ -96,12 +94,14 @@ def _tiff_header(path: pathlib.Path, max_pixels: int) -> Header:
         rows, cols = int(page.imagelength), int(page.imagewidth)
         # Before anything that scales with the claimed size, such as the list of strips.
         check_pixels(path, rows, cols, max_pixels)
-        axes = file.series[0].axes
-        if axes not in ("YX", "YXS", "SYX"):
+        if page.dtype is None:
             raise InputError(
-                f"{path}: holds a stack of shape {file.series[0].shape} (axes {axes}), not one "
-                "picture; save each plane or channel as a file of its own."
+                f"{path}: its numbers ({page.bitspersample} bits, format {page.sampleformat}) are "
+                "of no known type; save it as 8 or 16 bits or as float32."
             )
+        # A chunk (strip or tile) is decoded as a whole, and may be larger than the picture.
+        check_borne_out(path, max(page.size, math.prod(page.chunks)) * page.dtype.itemsize)
+        _check_layout(path, file)
         end = max(
             offset + count
             for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
@@ -112,47 +112,32 @@ def _tiff_header(path: pathlib.Path, max_pixels: int) -> Header:
                 f"{path}: cut short: its header asks for {end} bytes and the file has {size}; "
                 "copy it again from its source."
             )
-        return Header(rows, cols, _tiff_pixel_size(file))
+        return Header(rows, cols, tiff_pixel_size(file))
 
 
-def _tiff_pixel_size(file: tifffile.TiffFile) -> tuple[float, float] | None:
-    """Pixel size in metres from what microscopes and ImageJ write, then from plain tags."""
-    fei: dict[str, Any] | None = file.fei_metadata
-    if fei and "PixelWidth" in fei.get("Scan", {}):
-        return float(fei["Scan"]["PixelHeight"]), float(fei["Scan"]["PixelWidth"])
-    zeiss: dict[str, Any] | None = file.sem_metadata
-    if zeiss and "ap_image_pixel_size" in zeiss:
-        _, value, unit = zeiss["ap_image_pixel_size"][:3]
-        side = float(value) * _METRES[unit.lower()]
-        return side, side
-    if file.ome_metadata:
-        rows, cols = (_ome_length(file.ome_metadata, axis) for axis in "YX")
-        if rows is not None and cols is not None:
-            return rows, cols
-    return _resolution_pixel_size(file)
-
-
-def _ome_length(metadata: str, axis: str) -> float | None:
-    found = re.search(rf'PhysicalSize{axis}="([^"]+)"', metadata)
-    unit = re.search(rf'PhysicalSize{axis}Unit="([^"]+)"', metadata)
-    metres = _METRES.get(unit.group(1).lower() if unit else "µm")
-    return float(found.group(1)) * metres if found and metres else None
-
-
-def _resolution_pixel_size(file: tifffile.TiffFile) -> tuple[float, float] | None:
-    tags = file.pages.first.tags
-    if "XResolution" not in tags or "YResolution" not in tags:
-        return None
-    ratios = [tags[name].value for name in ("YResolution", "XResolution")]
-    if any(numerator == 0 or denominator == 0 for numerator, denominator in ratios):
-        return None
-    imagej: dict[str, Any] | None = file.imagej_metadata
-    if imagej and imagej.get("unit"):
-        metres = _METRES.get(str(imagej["unit"]).lower())
-    else:
-        unit = tags["ResolutionUnit"].value if "ResolutionUnit" in tags else 1
-        metres = {2: 25.4e-3, 3: 1e-2}.get(int(unit))
-    if metres is None:
-        return None
-    rows, cols = (metres * denominator / numerator for numerator, denominator in ratios)
-    return None if max(rows, cols) > COARSEST_PIXEL else (rows, cols)
+def _check_layout(path: pathlib.Path, file: tifffile.TiffFile) -> None:
+    """Refuse what is not one picture in grey, RGB or palette colours."""
+    # Microscopes and slide scanners add a small copy of the picture for the file browser.
+    pictures = [series for series in file.series if not series.keyframe.is_reduced]
+    axes = file.series[0].axes
+    if len(pictures) > 1 or axes not in ("YX", "YXS", "SYX"):
+        found = (
+            f"{len(pictures)} pictures"
+            if len(pictures) > 1
+            else f"a stack of shape {file.series[0].shape} (axes {axes})"
+        )
+        raise InputError(
+            f"{path}: holds {found}, not one picture; save each plane or channel as a file of "
+            "its own."
+        )
+    page = file.pages.first
+    # The decoder turns the YCbCr of a JPEG strip into RGB.
+    jpeg = (
+        page.photometric == tifffile.PHOTOMETRIC.YCBCR
+        and page.compression == tifffile.COMPRESSION.JPEG
+    )
+    if page.photometric not in _PHOTOMETRICS and not jpeg:
+        name = getattr(page.photometric, "name", page.photometric)
+        raise InputError(
+            f"{path}: its colours are stored as {name}; save it as grey, RGB or palette colours."
+        )

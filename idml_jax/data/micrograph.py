@@ -74,6 +74,11 @@ class Micrograph:
 
         Rows and cols that do not fill a bin are left out at the bottom and right.
         """
+        if not 1 <= factor <= min(self.size):
+            raise InputError(
+                f"{self.label}: {self.size[0]} x {self.size[1]} pixels cannot be binned by "
+                f"{factor}; choose a factor between 1 and {min(self.size)}."
+            )
         if factor == 1:
             return self
         rows, cols = (side // factor for side in self.size)

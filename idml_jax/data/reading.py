@@ -1,13 +1,15 @@
 """Micrographs from files, checked one by one before anything is computed."""
 
+import math
 import pathlib
+from typing import NamedTuple
 
 import numpy as np
 import tifffile
 from jaxtyping import Float
-from PIL import Image as PillowImage
 
-from idml_jax.data.headers import SUFFIXES, TIFF_SUFFIXES, read_header
+from idml_jax.data.decoding import SUFFIXES, TIFF_SUFFIXES, decoding, open_picture
+from idml_jax.data.headers import read_header
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.errors import InputError
 
@@ -24,10 +26,11 @@ def read_micrograph(
 ) -> Micrograph:
     """One micrograph from a TIFF, PNG, JPEG or BMP file.
 
-    Integers are divided by the largest value of their type; floats outside
-    [0, 1] are mapped there by their own minimum and maximum. An alpha channel is
-    left out, and three equal channels become one. Pillow reduces a 16-bit RGB
-    PNG to 8 bits a channel; TIFF keeps all 16.
+    Unsigned integers are divided by the largest value that their bits hold;
+    floats and signed integers outside [0, 1] are mapped there by their own
+    minimum and maximum. An alpha channel is left out, and three equal channels
+    become one. Black is 0 whichever way the file stores it. Pillow reduces a
+    16-bit RGB PNG to 8 bits a channel; TIFF keeps all 16.
 
     Parameters
     ----------
@@ -50,14 +53,16 @@ def read_micrograph(
     Raises
     ------
     InputError
-        If the file is empty, cut short, no image, a stack, too large, constant,
-        not finite, or not taller than `crop_bottom`. The message names the file.
-    FileNotFoundError
-        If there is no such file.
+        If the file does not exist, is empty, cut short, damaged, no image, a
+        stack, too large, constant, not finite, or not taller than `crop_bottom`.
+        The message is one line and names the file.
     """
     path = pathlib.Path(path)
+    sides = _sides(pixel_size)
+    if crop_bottom < 0:
+        raise InputError(f"`crop_bottom` (={crop_bottom}) must not be negative; 0 cuts nothing.")
     header = read_header(path, max_pixels=max_pixels)
-    image = _scaled(path, _read_pixels(path))
+    image = _scaled(path, _read_stored(path))
     if crop_bottom:
         if crop_bottom >= image.shape[0]:
             raise InputError(
@@ -69,13 +74,7 @@ def read_micrograph(
         raise InputError(
             f"{path}: every pixel has the same value; a micrograph shows something: take it away."
         )
-    if pixel_size is None:
-        sides = header.pixel_size
-    elif isinstance(pixel_size, tuple):
-        sides = pixel_size
-    else:
-        sides = (pixel_size, pixel_size)
-    return Micrograph(image, path.stem, sides, path=str(path))
+    return Micrograph(image, path.stem, sides or header.pixel_size, path=str(path))
 
 
 def read_folder(
@@ -88,7 +87,18 @@ def read_folder(
     """Every micrograph of a folder, in the order of the file names.
 
     Files whose ending is not of an image (.tif, .tiff, .png, .jpg, .jpeg, .bmp)
-    and hidden files are passed over. Other parameters as for `read_micrograph`.
+    and hidden files are passed over.
+
+    Parameters
+    ----------
+    folder : path
+        It is not searched below.
+    pixel_size, crop_bottom, max_pixels
+        As for `read_micrograph`, the same for every file.
+
+    Returns
+    -------
+    micrographs : list of Micrograph
 
     Raises
     ------
@@ -134,40 +144,57 @@ def read_folder(
     ]
 
 
-def _read_pixels(path: pathlib.Path) -> np.ndarray:
-    """Pixels as stored, of shape (rows, cols) or (rows, cols, channels)."""
-    if path.suffix.lower() in TIFF_SUFFIXES:
-        try:
+def _sides(pixel_size: float | tuple[float, float] | None) -> tuple[float, float] | None:
+    """The option `pixel_size` as sides along rows and cols."""
+    if pixel_size is None:
+        return None
+    sides = pixel_size if isinstance(pixel_size, tuple) else (pixel_size, pixel_size)
+    if not all(0 < side < math.inf for side in sides):
+        raise InputError(f"`pixel_size` (={pixel_size}) must be positive, in metres.")
+    return sides
+
+
+class _Stored(NamedTuple):
+    """Pixels as stored, of shape (rows, cols) or (rows, cols, channels), and what they mean."""
+
+    pixels: np.ndarray
+    bits: int
+    """Bits of a pixel that are used; fewer than the type has where a file packs them."""
+    inverted: bool = False
+    """Whether 0 is white."""
+
+
+def _read_stored(path: pathlib.Path) -> _Stored:
+    with decoding(path):
+        if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
-                series = file.series[0]
-                pixels = series.asarray()
-                return np.moveaxis(pixels, 0, -1) if series.axes == "SYX" else pixels
-        # A damaged strip surfaces as whatever its codec raises.
-        except (ValueError, RuntimeError, OSError, tifffile.TiffFileError) as error:
-            raise InputError(
-                f"{path}: its pixels cannot be decoded ({_first_line(error)}); copy it again from "
-                "its source, or save it without compression."
-            ) from error
-    try:
-        with PillowImage.open(path) as image:
-            if image.mode == "P":
+                return _read_tiff(file)
+        with open_picture(path) as image:
+            if image.mode in ("P", "PA"):
                 image = image.convert("RGBA" if "transparency" in image.info else "RGB")
-            elif image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):
+            elif image.mode == "CMYK":
                 image = image.convert("RGB")
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(
-            f"{path}: its pixels cannot be decoded ({_first_line(error)}); copy it again from its "
-            "source."
-        ) from error
+            pixels = np.asarray(image)
+            return _Stored(pixels, 8 * pixels.itemsize)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _read_tiff(file: tifffile.TiffFile) -> _Stored:
+    page, series = file.pages.first, file.series[0]
+    pixels = series.asarray()
+    if series.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, -1)
+    if page.photometric == tifffile.PHOTOMETRIC.PALETTE:
+        return _Stored(np.moveaxis(np.asarray(page.colormap)[:, pixels], 0, -1), 16)
+    # `tifffile.imwrite`, and scikit-image and imageio with it, tag a boolean array as "white is
+    # zero" unless told otherwise, and read it back as it was: there the tag does not mean black.
+    own = pixels.dtype == bool and page.software.startswith("tifffile")
+    inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE and not own
+    return _Stored(pixels, page.bitspersample, inverted)
 
 
-def _scaled(path: pathlib.Path, pixels: np.ndarray) -> Float[np.ndarray, "rows cols channels"]:
+def _scaled(path: pathlib.Path, stored: _Stored) -> Float[np.ndarray, "rows cols channels"]:
     """Pixels as float32 in [0, 1] with a channel axis, without alpha."""
+    pixels = stored.pixels
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.shape[-1] in (2, 4):
@@ -177,9 +204,11 @@ def _scaled(path: pathlib.Path, pixels: np.ndarray) -> Float[np.ndarray, "rows c
     if pixels.dtype == bool:
         image = pixels.astype(np.float32)
     elif np.issubdtype(pixels.dtype, np.unsignedinteger):
-        image = (pixels / np.float32(np.iinfo(pixels.dtype).max)).astype(np.float32)
+        image = (pixels / np.float32(2**stored.bits - 1)).astype(np.float32)
     else:
-        image = _floats_scaled(path, pixels.astype(np.float64))
+        image = _floats_scaled(path, pixels)
+    if stored.inverted:
+        image = 1 - image
     if image.shape[-1] == 3 and (image == image[..., :1]).all():
         image = image[..., :1]
     return image
@@ -192,7 +221,9 @@ def _floats_scaled(path: pathlib.Path, pixels: np.ndarray) -> np.ndarray:
             f"{path}: {bad} of {pixels.size} values are not finite (NaN or infinite); fill them "
             "before, or crop the part that has none."
         )
+    pixels = pixels.astype(np.float64)
     low, high = pixels.min(), pixels.max()
     if (low < 0 or high > 1) and low < high:
-        pixels = (pixels - low) / (high - low)
+        # Halved first, so that the difference of the largest floats does not overflow.
+        pixels = (pixels / 2 - low / 2) / (high / 2 - low / 2)
     return np.clip(pixels, 0, 1).astype(np.float32)

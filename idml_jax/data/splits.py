@@ -45,8 +45,8 @@ def split_by_specimen(
     specimens = sorted({micrograph.specimen for micrograph in micrographs})
     if len(specimens) < 2:
         raise InputError(
-            f"only {len(specimens)} micrograph to split; holding one out needs at least two: add "
-            "micrographs, or cut this one into two files that do not overlap."
+            f"specimens to split: {len(specimens)}; holding one out needs at least two: add "
+            "micrographs, or cut one into two files that do not overlap."
         )
     count = min(max(1, math.floor(held_out * len(specimens) + 0.5)), len(specimens) - 1)
     order = np.random.default_rng(seed).permutation(len(specimens))

@@ -4,7 +4,7 @@ import dataclasses
 import io
 import pathlib
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ MARGIN = 1e-3
 """Cube coordinates are kept this far from 0 and 1, where the normal quantile is infinite."""
 
 
+@runtime_checkable
 class GeneratorOfLatents(Protocol):
     """Anything that makes images of latent vectors."""
 

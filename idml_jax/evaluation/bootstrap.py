@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
 
 def bootstrap_mean(
-    groups: Sequence[Float[np.ndarray, "members *shape"]],
+    groups: Sequence[Float[np.ndarray, "_ *shape"]],
     *,
     level: float = 0.95,
     resamples: int = 1000,
@@ -43,6 +43,11 @@ def bootstrap_mean(
     interval : Interval
         Each field has the trailing shape.
 
+    Raises
+    ------
+    ValueError
+        If there is no group, or an empty one.
+
     References
     ----------
     .. [1] A. C. Davison, D. V. Hinkley, *Bootstrap Methods and their Application*,
@@ -55,18 +60,23 @@ def bootstrap_mean(
     >>> float(mean), bool(low < mean < high)
     (2.0, True)
     """
+    sizes = np.array([len(group) for group in groups])
+    if not sizes.all() or len(sizes) == 0:
+        raise ValueError(
+            f"`groups` have {sizes.tolist()} members; give one group or more, none of them empty."
+        )
     generator = np.random.default_rng(seed)
     stacked = np.concatenate(groups).astype(float)
-    sizes = np.array([len(group) for group in groups])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     # How often each member is drawn, one row a resample.
     weights = np.zeros((resamples, len(stacked)))
-    for row in weights:
-        for group in generator.integers(len(groups), size=len(groups)):
-            drawn = starts[group] + generator.integers(sizes[group], size=sizes[group])
-            np.add.at(row, drawn, 1.0)
+    drawn = generator.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), resamples)
+    for size, start, times in zip(sizes, starts, drawn.T, strict=True):
+        # A group that is drawn twice has its members drawn anew each time.
+        members = generator.multinomial(times * size, np.full(size, 1 / size))
+        weights[:, start : start + size] = members
     flat = stacked.reshape(len(stacked), -1)
     means = (weights @ flat) / weights.sum(axis=1, keepdims=True)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     shape = stacked.shape[1:]
-    return Interval(stacked.mean(axis=0), low.reshape(shape), high.reshape(shape))
+    return Interval(np.asarray(stacked.mean(axis=0)), low.reshape(shape), high.reshape(shape))

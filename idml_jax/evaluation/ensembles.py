@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax.data import Micrograph, grid_crops
+from idml_jax.data import Micrograph, check_sizes, grid_crops
 from idml_jax.evaluation.bootstrap import Interval, bootstrap_mean
 from idml_jax.statistics import (
     bright_phase,
@@ -97,8 +97,9 @@ def compare(
     """Compare generated images with held-out and training micrographs.
 
     The micrographs are cut into squares of the generated images' size that do
-    not overlap. S2 is estimated without wrapping on all three, so that images
-    which tile and crops which do not are measured alike.
+    not overlap, and those of one specimen are one group of the bootstrap. S2 is
+    estimated without wrapping on all three, so that images which tile and crops
+    which do not are measured alike.
 
     Parameters
     ----------
@@ -114,12 +115,20 @@ def compare(
     Returns
     -------
     comparison : Comparison
+
+    Raises
+    ------
+    ValueError
+        If the generated images are not square.
+    InputError
+        If a micrograph is smaller than they are; it names the file.
     """
-    size = generated.shape[1]
-    real = [
-        [grid_crops(micrograph.image, size) for micrograph in group]
-        for group in (held_out, training)
-    ]
+    size, cols = generated.shape[1:3]
+    if size != cols:
+        raise ValueError(f"`generated` are {size} x {cols} pixels; give squares.")
+    for micrographs in (held_out, training):
+        check_sizes(micrographs, size=size)
+    real = [_crops_by_specimen(micrographs, size) for micrographs in (held_out, training)]
     found = [
         ensemble_statistics(groups, threshold=threshold, seed=seed)
         for groups in ([np.asarray(generated)], *real)
@@ -128,9 +137,23 @@ def compare(
 
 
 def ensemble_statistics(
-    groups: Sequence[Images], *, threshold: float = 0.5, seed: int = 0
+    groups: Sequence[Float[Array, "_ rows cols 1"]], *, threshold: float = 0.5, seed: int = 0
 ) -> Statistics:
-    """Statistics of images that come in groups, one a specimen."""
+    """Statistics of images that come in groups, one a specimen.
+
+    Parameters
+    ----------
+    groups : sequence of arrays of shape (count, rows, cols, 1)
+        Images of one size, on a grey scale of [0, 1].
+    threshold : float
+        Grey value above which a pixel belongs to the bright phase.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    statistics : Statistics
+    """
     measured = [_measure(group, threshold) for group in groups]
     distances = measured[0][2]
     return Statistics(
@@ -140,6 +163,14 @@ def ensemble_statistics(
         correlation=bootstrap_mean([curves for _, curves, _ in measured], seed=seed),
         distances=distances,
     )
+
+
+def _crops_by_specimen(micrographs: Sequence[Micrograph], size: int) -> list[np.ndarray]:
+    """All squares of each specimen: they resemble each other, also across micrographs."""
+    crops: dict[str, list[np.ndarray]] = {}
+    for micrograph in micrographs:
+        crops.setdefault(micrograph.specimen, []).append(grid_crops(micrograph.image, size))
+    return [np.concatenate(group) for group in crops.values()]
 
 
 def _measure(images: Images, threshold: float):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax.data import Micrograph
+from idml_jax.data import Micrograph, check_sizes
 from idml_jax.typing import Array, Grey, Image
 
 
@@ -39,27 +39,57 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
     Returns
     -------
     nearest : Nearest
+
+    Raises
+    ------
+    ValueError
+        If the image is not square, `training` is empty, or an array has several
+        channels.
+    InputError
+        If a micrograph is smaller than the image; it names the file.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from idml_jax.data import Micrograph
+    >>> grey = np.linspace(0, 1, 48, dtype=np.float32).reshape(6, 8, 1)
+    >>> nearest = nearest_training_crop(np.rot90(grey[2:6, 3:7]), [Micrograph(grey, "ramp")])
+    >>> nearest.distance, nearest.micrograph
+    (0.0, 'ramp')
     """
+    if not training:
+        raise ValueError("`training` is empty; give the micrographs that were trained on.")
+    size, cols, _ = image.shape
+    if size != cols:
+        raise ValueError(f"`image` is {size} x {cols} pixels; give a square.")
+    for label, channels in (
+        ("`image`", image.shape[-1]),
+        *((micrograph.label, micrograph.image.shape[-1]) for micrograph in training),
+    ):
+        if channels != 1:
+            raise ValueError(f"{label} has {channels} channels; compare grey images, of one.")
+    check_sizes(training, size=size)
     grey = jnp.asarray(image)[..., 0]
-    size = grey.shape[0]
     turned = jnp.stack(
         [jnp.rot90(side, turns) for side in (grey, jnp.fliplr(grey)) for turns in range(4)]
     )
     best: tuple[float, int, int, int, Micrograph] | None = None
     for micrograph in training:
-        errors = np.asarray(_square_errors(turned, jnp.asarray(micrograph.image[..., 0])))
+        place = jnp.asarray(micrograph.image[..., 0], turned.dtype)
+        errors = np.asarray(_square_errors(turned, place))
         symmetry, row, col = np.unravel_index(errors.argmin(), errors.shape)
         error = float(errors[symmetry, row, col])
         if best is None or error < best[0]:
             best = (error, int(symmetry), int(row), int(col), micrograph)
-    if best is None:
-        raise ValueError("`training` is empty; give the micrographs that were trained on.")
-    error, symmetry, row, col, micrograph = best
+    assert best is not None  # `training` is not empty
+    _, symmetry, row, col, micrograph = best
     crop = micrograph.image[row : row + size, col : col + size, 0]
     mirrored, turns = divmod(symmetry, 4)
     crop = np.rot90(crop, -turns)
     crop = np.fliplr(crop) if mirrored else crop
-    return Nearest(float(np.sqrt(max(error, 0))), crop, micrograph.name)
+    # Measured again: the transforms round, and a copy is at the distance 0.
+    distance = np.sqrt(np.mean((crop - np.asarray(grey)) ** 2))
+    return Nearest(float(distance), crop, micrograph.name)
 
 
 @jax.jit
@@ -73,10 +103,12 @@ def _square_errors(
     # About the mean, so that rounding does not eat small differences.
     squares, grey = squares - centre, grey - centre
     spectrum = jnp.fft.rfft2(grey)
-    product = jnp.fft.irfft2(spectrum * jnp.fft.rfft2(squares, (rows, cols)).conj(), (rows, cols))
+    product = jnp.fft.irfft2(
+        spectrum[None] * jnp.fft.rfft2(squares, (rows, cols)).conj(), (rows, cols)
+    )
     window = jnp.fft.rfft2(jnp.ones((size, size), grey.dtype), (rows, cols)).conj()
     energy = jnp.fft.irfft2(jnp.fft.rfft2(grey**2) * window, (rows, cols))
     # Places where the window would wrap around the border are no places.
     places = (slice(None), slice(rows - size + 1), slice(cols - size + 1))
     own = (squares**2).sum(axis=(1, 2))[:, None, None]
-    return (own - 2 * product + energy)[places] / size**2
+    return (own - 2 * product + energy[None])[places] / size**2

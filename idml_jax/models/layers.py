@@ -137,9 +137,13 @@ def pixel_norm(x: Float[Array, "*lead features"]) -> Float[Array, "*lead feature
     Computed in float32 whatever the input, so that bfloat16 features do not
     lose the small ones. Source: Karras et al. 2018, section 4.2.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = _at_least_float32(x)
     mean_square = jnp.mean(wide**2, axis=-1, keepdims=True)
     return (wide * jax.lax.rsqrt(mean_square + 1e-8)).astype(x.dtype)
+
+
+def _at_least_float32(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return x.astype(jnp.float32) if jnp.finfo(x.dtype).bits < 32 else x
 
 
 def leaky(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -159,7 +163,7 @@ def append_minibatch_deviation(
     """
     batch, rows, cols, features = x.shape
     group = group if batch % group == 0 else batch
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = _at_least_float32(x)
     grouped = wide.reshape(group, batch // group, rows, cols, features)
     deviation = jnp.sqrt(grouped.var(axis=0) + 1e-8).mean(axis=(1, 2, 3))
     channel = jnp.broadcast_to(
@@ -175,7 +179,7 @@ def upsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch 2*rows
     return x.reshape(batch, 2 * rows, 2 * cols, features)
 
 
-def downsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch rows/2 cols/2 f"]:
+def downsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch rows//2 cols//2 f"]:
     """Halve both sides by averaging two by two pixels."""
     batch, rows, cols, features = x.shape
     return x.reshape(batch, rows // 2, 2, cols // 2, 2, features).mean(axis=(2, 4))

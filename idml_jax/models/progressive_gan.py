@@ -169,7 +169,7 @@ class AnalysisBlock(nnx.Module):
 
     def __call__(
         self, x: Float[Array, "batch rows cols in"]
-    ) -> Float[Array, "batch rows/2 cols/2 out"]:
+    ) -> Float[Array, "batch rows//2 cols//2 out"]:
         return downsample(leaky(self.conv2(leaky(self.conv1(x)))))
 
 

@@ -1,6 +1,7 @@
 """Effective conductivity of a periodic cell, by conjugate gradients with an FFT preconditioner."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Literal
@@ -11,7 +12,7 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Float
 
-from idml_jax.properties.conjugate_gradient import conjugate_gradient
+from idml_jax.properties.conjugate_gradient import Tolerance, conjugate_gradient
 from idml_jax.typing import Array, Phase
 
 AXES = ("planes", "rows", "cols")
@@ -51,6 +52,8 @@ def effective_conductivity(
     ValueError
         If the array has other than 2 or 3 axes, or, outside of jit, if a
         conductivity is not positive and finite.
+    TypeError
+        If the array is not of floats.
 
     Notes
     -----
@@ -89,6 +92,10 @@ def effective_conductivity(
             f"`conductivity` has {conductivity.ndim} axes; a cell has 2 or 3 (no channels, no "
             "batch: use `jax.vmap`)."
         )
+    if not jnp.issubdtype(conductivity.dtype, jnp.floating):
+        raise TypeError(
+            f"`conductivity` is of {conductivity.dtype}; give float values, one a pixel."
+        )
     if not isinstance(conductivity, Tracer):
         values = np.asarray(conductivity)
         if not (np.isfinite(values).all() and values.min() > 0):
@@ -96,17 +103,32 @@ def effective_conductivity(
                 f"`conductivity` must be positive and finite, and its smallest value is "
                 f"{values.min()}; give an insulator a small conductivity instead."
             )
+    return _tensor(conductivity, tolerance, max_iterations)
+
+
+# Compiled as a whole: outside of a jit the solver would be compiled anew at each call.
+@functools.partial(jax.jit, static_argnames="max_iterations")
+def _tensor(
+    conductivity: Float[Array, "*space"], tolerance: Tolerance, max_iterations: int
+) -> Float[Array, "dim dim"]:
+    """Energy of the fields under unit mean gradients, as `effective_conductivity` says."""
     # Fields are found for the values and not for their derivatives: see the notes.
     gradients = jax.lax.stop_gradient(
         _fields(jax.lax.stop_gradient(conductivity), tolerance, max_iterations)
     )
-    return jnp.einsum("ia...,...,ja...->ij", gradients, conductivity, gradients) / (
-        math.prod(conductivity.shape)
+    # By default a GPU multiplies float32 in a shorter format, good to three digits.
+    energy = jnp.einsum(
+        "ia...,...,ja...->ij",
+        gradients,
+        conductivity,
+        gradients,
+        precision=jax.lax.Precision.HIGHEST,
     )
+    return energy / math.prod(conductivity.shape)
 
 
 def _fields(
-    conductivity: Float[Array, "*space"], tolerance: float, max_iterations: int
+    conductivity: Float[Array, "*space"], tolerance: Tolerance, max_iterations: int
 ) -> Float[Array, "dim dim *space"]:
     """Total gradient field under a unit mean gradient along each axis."""
     dimensions = conductivity.ndim
@@ -115,14 +137,15 @@ def _fields(
     unit = jnp.eye(dimensions, dtype=conductivity.dtype)
 
     def operator(potential):
-        return _divergence(conductivity * _gradient(potential))
+        return _divergence(conductivity[None] * _gradient(potential))
 
     def precondition(residual):
-        return jnp.fft.irfftn(inverse * jnp.fft.rfftn(residual), shape)
+        spectrum = jnp.fft.rfftn(residual)
+        return jnp.fft.irfftn(inverse.astype(spectrum.dtype) * spectrum, shape)
 
     def solve(mean):
         mean = mean.reshape(dimensions, *(1,) * dimensions)
-        load = -_divergence(conductivity * jnp.broadcast_to(mean, (dimensions, *shape)))
+        load = -_divergence(conductivity[None] * mean)
         potential, converged = conjugate_gradient(
             operator, load, precondition, tolerance=tolerance, max_iterations=max_iterations
         )
@@ -157,8 +180,8 @@ def _divergence(flux: Float[Array, "dim *space"]) -> Float[Array, "*space"]:
 def _inverse_symbol(shape: tuple[int, ...], dtype: np.dtype) -> Float[Array, "*half"]:
     """Inverse of ``_divergence(_gradient(.))`` in Fourier space; 0 where that vanishes.
 
-    It vanishes at zero frequency and, where every side is even, at the
-    checkerboard, which the rotated scheme does not see.
+    It vanishes at zero frequency and wherever two axes alternate from pixel to
+    pixel, as on a checkerboard, which the rotated scheme does not see.
     """
     axes = [2 * np.pi * np.fft.fftfreq(side) for side in shape[:-1]]
     axes.append(2 * np.pi * np.fft.rfftfreq(shape[-1]))
@@ -204,6 +227,11 @@ class Conductivity:
         outside, inside = self.phases
         phase = jnp.asarray(phase)
         dtype = phase.dtype if jnp.issubdtype(phase.dtype, jnp.floating) else jnp.zeros(()).dtype
+        if phase.dtype not in (bool, dtype):
+            raise TypeError(
+                f"a phase is a boolean array, or a float one of memberships in [0, 1], got "
+                f"{phase.dtype}; compare first, as in `labels == 1` or `image > threshold`."
+            )
         return effective_conductivity(outside + (inside - outside) * phase.astype(dtype))
 
     def bounds(self, fraction: float) -> tuple[float, float]:
@@ -216,9 +244,13 @@ class Conductivity:
 
     def along(self, axis: Literal["planes", "rows", "cols"]) -> Callable[[Phase], Float[Array, ""]]:
         """The diagonal component along an axis, as a function of a phase field."""
+        if axis not in AXES:
+            raise ValueError(f"`axis` is {axis!r}; the axes are {', '.join(AXES)}.")
         place = AXES.index(axis) - len(AXES)
 
         def conductivity_along(phase: Phase) -> Float[Array, ""]:
+            if phase.ndim < -place:
+                raise ValueError(f"`phase` has {phase.ndim} axes, rows and cols: it has no {axis}.")
             return self.tensor(phase)[place, place]
 
         return conductivity_along

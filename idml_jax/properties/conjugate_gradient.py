@@ -1,6 +1,8 @@
 """Preconditioned conjugate gradients under jit, with a residual that is looked at."""
 
+import functools
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +10,19 @@ from jaxtyping import Bool, Float
 
 from idml_jax.typing import Array
 
+Tolerance: TypeAlias = float | Float[Array, ""]
+"""A number, also one that a compiled function is given when it runs."""
+
+# By default a GPU multiplies float32 in a shorter format, too coarse to converge with.
+_dot = functools.partial(jnp.vdot, precision=jax.lax.Precision.HIGHEST)
+
 
 def conjugate_gradient(
     operator: Callable[[Float[Array, "*space"]], Float[Array, "*space"]],
     load: Float[Array, "*space"],
     precondition: Callable[[Float[Array, "*space"]], Float[Array, "*space"]],
     *,
-    tolerance: float,
+    tolerance: Tolerance,
     max_iterations: int,
 ) -> tuple[Float[Array, "*space"], Bool[Array, ""]]:
     r"""Solve ``operator(x) = load`` for a symmetric positive semi-definite operator.
@@ -44,7 +52,7 @@ def conjugate_gradient(
     residual whose meaning changes with the grid.
     """
     start = precondition(load)
-    norm = jnp.vdot(load, start)
+    norm = _dot(load, start)
     # What is left of rounding in a homogeneous medium is no load.
     smallest = jnp.finfo(load.dtype).tiny
     goal = jnp.maximum(tolerance**2 * norm, smallest)
@@ -56,11 +64,11 @@ def conjugate_gradient(
     def advance(carry):
         x, residual, direction, norm, iteration = carry
         image = operator(direction)
-        length = norm / jnp.vdot(direction, image)
+        length = norm / _dot(direction, image)
         x = x + length * direction
         residual = residual - length * image
         corrected = precondition(residual)
-        next_norm = jnp.vdot(residual, corrected)
+        next_norm = _dot(residual, corrected)
         direction = corrected + next_norm / norm * direction
         return x, residual, direction, next_norm, iteration + 1
 

@@ -19,7 +19,7 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "rows cols"]:
+def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "down across"]:
     """Grey images of one size side by side on white, `columns` a row.
 
     Examples
@@ -40,7 +40,23 @@ def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "ro
 
 
 def draw_images(ax: Axes, images: Greys, *, columns: int, title: str = "") -> Axes:
-    """A sheet of grey images, without axes; grey values from 0 to 1."""
+    """A sheet of grey images, without axes; grey values from 0 to 1.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    images : array of shape (batch, rows, cols)
+        In [0, 1].
+    columns : int
+        Images a row.
+    title : str
+        Above the sheet.
+
+    Returns
+    -------
+    ax : Axes
+    """
     ax.imshow(sheet(images, columns=columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title, fontsize=10)
@@ -55,7 +71,25 @@ def draw_curves(
     *,
     unit: str = "pixels",
 ) -> Axes:
-    """Two-point correlations against distance, each a mean with its interval as a band."""
+    """Two-point correlations against distance, each a mean with its interval as a band.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    distances : array of shape (bins,)
+        In `unit`.
+    curves : mapping
+        Of a name to mean, lower and upper bound, each of shape (bins,).
+    colours : mapping
+        Of each name to its colour.
+    unit : str
+        Of the distances.
+
+    Returns
+    -------
+    ax : Axes
+    """
     for name, (mean, low, high) in curves.items():
         ax.fill_between(distances, low, high, color=colours[name], alpha=0.25, linewidth=0)
         ax.plot(distances, mean, color=colours[name], label=name, linewidth=1.5)
@@ -73,7 +107,23 @@ def draw_histogram(
     label: str,
     marks: Mapping[str, float],
 ) -> Axes:
-    """Distributions of a property, with vertical lines where single values stand."""
+    """Distributions of a property, with vertical lines where single values stand.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    values, colours : mapping
+        Of a name to its values, and to its colour.
+    label : str
+        The property and its unit.
+    marks : mapping
+        Of a name to the value that its line stands at.
+
+    Returns
+    -------
+    ax : Axes
+    """
     pooled = np.concatenate([np.asarray(part) for part in values.values()])
     low = min(pooled.min(), *marks.values())
     high = max(pooled.max(), *marks.values())
@@ -96,7 +146,23 @@ def draw_progress(
     label: str,
     start: int,
 ) -> Axes:
-    """Best value so far of each search against evaluations; `start` is where proposals begin."""
+    """Best value so far of each search against the evaluations spent.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    progress, colours : mapping
+        Of a search's name to its best value after each evaluation, and to its colour.
+    label : str
+        The value and its unit.
+    start : int
+        Evaluations before the first proposal.
+
+    Returns
+    -------
+    ax : Axes
+    """
     for name, values in progress.items():
         count = np.arange(1, len(values) + 1)
         ax.step(count, values, where="post", color=colours[name], label=name)

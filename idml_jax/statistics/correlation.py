@@ -1,10 +1,13 @@
 """Two-point statistics of a microstructure, in 2 and 3 dimensions."""
 
+import functools
 import math
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
+from scipy.fft import next_fast_len
 
 from idml_jax.statistics.phases import real_dtype
 from idml_jax.typing import Array, Phase
@@ -33,7 +36,9 @@ def two_point_correlation(
         Whether the image tiles space. If False, pairs that would cross the border
         are left out rather than wrapped.
     mask : array of the same shape, optional
-        Pixels that are known: only pairs with both ends in it count.
+        Pixels that are known: only pairs with both ends in it count. Or how far
+        each is trusted, in [0, 1]: a pair weighs the product of its ends.
+        Whatever the phase holds where the mask is 0 is not looked at.
 
     Returns
     -------
@@ -45,14 +50,18 @@ def two_point_correlation(
     Raises
     ------
     ValueError
-        If the shapes differ.
+        If the shapes differ, or have other than 2 or 3 axes.
+    TypeError
+        If an array is neither boolean nor float.
 
     Notes
     -----
     Computed by the Wiener-Khinchin theorem in :math:`O(n \log n)` for :math:`n`
-    pixels. For a phase of volume fraction :math:`\phi`, :math:`S_2(0) = \phi`,
-    and in a medium without long-range order :math:`S_2(\mathbf{r}) \to \phi^2` at
-    large distance [1]_. Differentiable in soft phases.
+    pixels; exact for boolean phases, whose pairs are whole numbers. For a phase
+    of volume fraction :math:`\phi`, :math:`S_2(0) = \phi`, and in a medium without
+    long-range order :math:`S_2(\mathbf{r}) \to \phi^2` at large distance [1]_.
+    Differentiable in soft phases, also where the result is NaN at other
+    displacements.
 
     References
     ----------
@@ -69,35 +78,71 @@ def two_point_correlation(
     """
     phase = jnp.asarray(phase)
     shape = phase.shape
+    if phase.ndim not in (2, 3):
+        raise ValueError(
+            f"`phase` has {phase.ndim} axes; a microstructure has 2 or 3 (no channels, no batch: "
+            "use `jax.vmap`)."
+        )
     for name, array in (("other", other), ("mask", mask)):
         if array is not None and array.shape != shape:
             raise ValueError(
                 f"`{name}` has the shape {array.shape} and `phase` {shape}: give equal."
             )
     dtype = real_dtype(phase)
-    grid = shape if periodic else tuple(2 * side for side in shape)
+    given = [phase, *(jnp.asarray(array) for array in (other, mask) if array is not None)]
+    for array in given:
+        real_dtype(array)
+    # Pairs of pixels that are in or out are counted, not weighed.
+    whole = all(array.dtype == bool for array in given)
+
     first = phase.astype(dtype)
     second = first if other is None else jnp.asarray(other).astype(dtype)
-    known = jnp.ones(shape, dtype) if mask is None else jnp.asarray(mask).astype(dtype)
-    if mask is not None:
-        first, second = first * known, second * known
+    known = None if mask is None else jnp.asarray(mask).astype(dtype)
+    if known is not None:
+        first, second = (jnp.where(known > 0, field, 0) * known for field in (first, second))
 
+    pairs = _pairs(first, None if other is None else second, periodic=periodic)
+    if known is None:
+        tried = jnp.asarray(_places(shape, periodic=periodic), dtype)
+        return (jnp.rint(pairs) if whole else pairs) / tried
+    tried = _pairs(known, periodic=periodic)
+    if whole:
+        pairs, tried = jnp.rint(pairs), jnp.rint(tried)
+    # What the transforms leave of nothing, by rounding, is no pair.
+    rounding = 8 * jnp.finfo(dtype).eps * jnp.sum(known**2)
+    exists = tried > jnp.maximum(rounding, jnp.finfo(dtype).tiny)
+    # The division is safe on both branches, or its derivative would be NaN on both.
+    return jnp.where(exists, pairs / jnp.where(exists, tried, 1), jnp.nan)
+
+
+def _pairs(
+    first: Float[Array, "*space"],
+    second: Float[Array, "*space"] | None = None,
+    *,
+    periodic: bool,
+) -> Float[Array, "*space"]:
+    """Sum of the products of all pairs of pixels at each displacement, centred."""
+    shape = first.shape
+    # Zeros as wide as the longest displacement kept, half a side, stop it from wrapping.
+    wide = tuple(cast(int, next_fast_len(n + n // 2, real=True)) for n in shape)
+    grid = shape if periodic else wide
     forward = jnp.fft.rfftn(first, grid)
-    backward = forward if other is None else jnp.fft.rfftn(second, grid)
-    pairs = jnp.fft.irfftn(forward.conj() * backward, grid)
-    if periodic and mask is None:
-        tried = jnp.asarray(math.prod(shape), dtype)
-    else:
-        tried = jnp.fft.irfftn(jnp.abs(jnp.fft.rfftn(known, grid)) ** 2, grid)
-        # Rounding of the transforms: a hundredth of a pair is none.
-        tried = jnp.where(tried > 0.01, tried, jnp.nan)
+    backward = forward if second is None else jnp.fft.rfftn(second, grid)
+    pairs = jnp.fft.fftshift(jnp.fft.irfftn(forward.conj() * backward, grid))
+    return pairs[
+        tuple(
+            slice(side // 2 - n // 2, side // 2 - n // 2 + n)
+            for side, n in zip(grid, shape, strict=True)
+        )
+    ]
 
-    s2 = jnp.fft.fftshift(pairs / tried)
-    centre = tuple(
-        slice(side // 2 - n // 2, side // 2 - n // 2 + n)
-        for side, n in zip(grid, shape, strict=True)
-    )
-    return s2[centre]
+
+def _places(shape: tuple[int, ...], *, periodic: bool) -> Float[np.ndarray, "..."]:
+    """Number of pairs of pixels at each displacement, centred, where all are known."""
+    if periodic:
+        return np.asarray(float(math.prod(shape)))
+    overlaps = [n - np.abs(np.arange(n) - n // 2).astype(float) for n in shape]
+    return functools.reduce(np.multiply.outer, overlaps)
 
 
 def radial_average(
@@ -115,24 +160,23 @@ def radial_average(
     -------
     distances : array of shape (bins,)
         Mean distance, in pixels, of the pixels in each ring: exactly 0 for the
-        first, near 1, 2, ... for the next. Up to half the shorter side, so that
-        every ring is whole.
+        first, near 1, 2, ... for the next. Every ring that is whole, which for a
+        shorter side of N are ``(N + 1) // 2``.
     values : array of shape (bins,)
-        Mean of the field over each ring.
+        Mean of the field over each ring; NaN if the field has a NaN in it.
 
     Examples
     --------
     >>> import jax.numpy as jnp
     >>> distances, values = radial_average(jnp.ones((9, 9)))
     >>> distances.round(2).tolist(), values.tolist()
-    ([0.0, 1.21, 2.24, 3.04], [1.0, 1.0, 1.0, 1.0])
+    ([0.0, 1.21, 2.16, 3.04, 4.08], [1.0, 1.0, 1.0, 1.0, 1.0])
     """
     # All of the geometry is known from the shape: numpy, once, at trace time.
     centred = [np.arange(side) - side // 2 for side in field.shape]
-    distance = np.sqrt(sum(axis**2 for axis in np.meshgrid(*centred, indexing="ij", copy=False)))
+    distance = np.sqrt(sum(axis**2 for axis in np.meshgrid(*centred, indexing="ij", sparse=True)))
     ring = np.rint(distance).astype(np.int32).ravel()
-    bins = (min(field.shape) - 1) // 2 + (1 if min(field.shape) % 2 == 0 else 0)
-    bins = max(bins, 1)
+    bins = (min(field.shape) + 1) // 2
     counts = np.bincount(ring)[:bins]
     distances = np.bincount(ring, weights=distance.ravel())[:bins] / counts
     sums = jnp.zeros(int(ring.max()) + 1, field.dtype).at[ring].add(field.ravel())[:bins]

@@ -44,6 +44,20 @@ def volume_fraction(phase: Phase) -> Float[Array, ""]:
 
 
 def real_dtype(phase: Phase) -> jnp.dtype:
-    """Float type to compute in: the phase's own, or the default one for a boolean phase."""
+    """Float type to compute in: the phase's own, or the default one for a boolean phase.
+
+    Raises
+    ------
+    TypeError
+        If the array is neither boolean nor float: labels and 8-bit images would
+        pass for memberships far above 1.
+    """
     dtype = jnp.asarray(phase).dtype
-    return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.zeros(()).dtype
+    if jnp.issubdtype(dtype, jnp.floating):
+        return dtype
+    if not jnp.issubdtype(dtype, jnp.bool_):
+        raise TypeError(
+            f"a phase is a boolean array, or a float one of memberships in [0, 1], got {dtype}; "
+            "compare first, as in `labels == 1` or `image > threshold`."
+        )
+    return jnp.zeros(()).dtype

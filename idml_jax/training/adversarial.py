@@ -89,6 +89,21 @@ def wasserstein_penalty(
 ) -> Float[Array, ""]:
     """Mean of (gradient norm - 1)^2 at random points between real and fake images.
 
+    Parameters
+    ----------
+    critic : callable
+        From images to one score each.
+    real, fake : array of shape (batch, rows, cols, channels)
+        Ends of the lines that the points lie on.
+    key : key
+        Source of the places on them.
+
+    Returns
+    -------
+    penalty : scalar
+
+    Notes
+    -----
     For a linear critic it is (norm of its weights - 1)^2. Source: I. Gulrajani et
     al., "Improved training of Wasserstein GANs", NeurIPS 2017, section 4.
     """

@@ -34,7 +34,7 @@ from idml_jax.typing import Images, Latents
 FIRST_SIZE = 8
 """Side of the coarsest images, in pixels."""
 
-QUICK_GROWTH = Growth(images=(4000, 5600, 4800, 3600), batches=(16, 16, 8, 8))
+QUICK_GROWTH = Growth(images=(3200, 5600, 6400, 4000), batches=(16, 16, 8, 8))
 """8 to 64 pixels in about five minutes on two CPU cores."""
 
 
@@ -73,7 +73,7 @@ class Recipe:
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalty: float = 0.2
-    learning_rate: float = 4e-4
+    learning_rate: float = 1e-3
     half_life: int = 500
     precision: str = "float32"
     seed: int = 0

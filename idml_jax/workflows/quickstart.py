@@ -71,14 +71,15 @@ def run(config: Config) -> None:
     # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.report import claim
     from idml_jax.workflows.quickstart_report import summary
-    from idml_jax.workflows.quickstart_study import read_micrographs, study
+    from idml_jax.workflows.quickstart_study import fingerprint, prepare, study
 
     result = config.run / "result.json"
     if (config.run / "config.json").exists():
         claim(config.run / "config.json", config.plain())
     if not result.exists():
-        micrographs = read_micrographs(config)
+        material = prepare(config)
         claim(config.run / "config.json", config.plain())
-        study(config, micrographs)
+        claim(config.run / "micrographs.json", fingerprint(material))
+        study(config, material)
     print(summary(json.loads(result.read_text())))
     print(f"\nreport: {config.run / 'report.html'}")

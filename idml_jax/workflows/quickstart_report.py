@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Float
 
 from idml_jax import design, evaluation, report
-from idml_jax.typing import Images
 
 PACKAGES = (
     "idml-jax jax jaxlib flax optax orbax-checkpoint numpy scikit-image botorch torch".split()
@@ -24,12 +23,12 @@ class Results:
     """Everything that the report shows."""
 
     config: Mapping[str, Any]
-    held_out_images: Images
-    generated_images: Images
+    held_out_images: Float[np.ndarray, "crops rows cols 1"]
+    generated_images: Float[np.ndarray, "samples rows cols 1"]
     comparison: evaluation.Comparison
     nearest: Sequence[evaluation.Nearest]
     nearest_held_out: Sequence[evaluation.Nearest]
-    generated_values: Float[np.ndarray, " generated"]
+    generated_values: Float[np.ndarray, " samples"]
     held_out_values: Float[np.ndarray, " crops"]
     design: design.Design
     design_tensor: Float[np.ndarray, "2 2"]

@@ -1,9 +1,11 @@
 """The steps of the quickstart, each one room of the house."""
 
 import dataclasses
+import hashlib
 import pathlib
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -13,6 +15,9 @@ from idml_jax.typing import Images
 from idml_jax.workflows.quickstart import Config
 from idml_jax.workflows.quickstart_report import Results, write_report
 
+MADE = 12
+"""Micrographs that the package makes itself where the user has none."""
+
 SAMPLES = 256
 """Generated images that are compared with the held-out micrographs."""
 
@@ -20,11 +25,19 @@ SHOWN = 8
 """Images that a person is shown, and whose nearest training crop is looked for."""
 
 
-def study(config: Config, micrographs: Sequence[data.Micrograph]) -> None:
+class Material(NamedTuple):
+    """Micrographs on one grey scale, those to train on and those held out."""
+
+    train: list[data.Micrograph]
+    held_out: list[data.Micrograph]
+    binning: int
+
+
+def study(config: Config, material: Material) -> None:
     """From checked micrographs to ``report.html`` and ``result.json``."""
     began = time.perf_counter()
     key = jax.random.key(config.seed)
-    train, held_out, binning = _prepare(config, micrographs)
+    train, held_out, binning = material
     print(
         f"{len(train)} micrographs to train on, {len(held_out)} held out; "
         f"{binning} x {binning} pixels averaged into one."
@@ -77,46 +90,54 @@ def study(config: Config, micrographs: Sequence[data.Micrograph]) -> None:
     report.write_json(config.run / "result.json", results.numbers())
 
 
-def read_micrographs(config: Config) -> list[data.Micrograph]:
-    """The user's micrographs, or ours; checked before anything is written."""
-    options = {"pixel_size": config.pixel_size, "crop_bottom": config.crop_bottom}
-    if config.images is not None:
-        micrographs = data.read_folder(config.images, **options)
-    else:
+def prepare(config: Config) -> Material:
+    """The user's micrographs, or ours: read, checked, split, binned and on one grey scale.
+
+    Everything that can be wrong with the user's files is found here, before
+    anything is written.
+    """
+    folder = config.images
+    if folder is None:
         folder = config.run / "micrographs"
-        if not folder.is_dir() or len(list(folder.glob("*.png"))) < 12:
+        if len(list(folder.glob("*.png"))) < MADE:
             report.claim(config.run / "config.json", config.plain())
             _make_micrographs(folder, config.seed)
-        micrographs = data.read_folder(folder, **options)
-    data.check_sizes(micrographs, size=_recipe(config).size)
-    return [micrograph.grey() for micrograph in micrographs]
+    micrographs = [
+        micrograph.grey()
+        for micrograph in data.read_folder(
+            folder, pixel_size=config.pixel_size, crop_bottom=config.crop_bottom
+        )
+    ]
+    size = _recipe(config).size
+    data.check_sizes(micrographs, size=size * (config.binning or 1))
+    train, held_out = data.split_by_specimen(
+        micrographs, held_out=config.held_out, seed=config.seed
+    )
+    binning = config.binning or data.choose_binning(micrographs, size)
+
+    def prepared(group: Sequence[data.Micrograph]) -> list[data.Micrograph]:
+        return [data.equalize_contrast(micrograph.binned(binning)) for micrograph in group]
+
+    return Material(prepared(train), prepared(held_out), binning)
+
+
+def fingerprint(material: Material) -> dict[str, str]:
+    """A digest of every micrograph, by which a run knows that it goes on with the same ones."""
+    return {
+        micrograph.name: f"{role} {hashlib.sha256(micrograph.image.tobytes()).hexdigest()[:16]}"
+        for role, group in (("training", material.train), ("held-out", material.held_out))
+        for micrograph in group
+    }
 
 
 def _make_micrographs(folder: pathlib.Path, seed: int) -> None:
-    """Twelve pictures of one spinodally decomposed alloy, 37 % of it bright."""
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2), 12)
+    """Pictures of one spinodally decomposed alloy, 37 % of it bright."""
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), 2), MADE)
     fields = jax.jit(
         lambda keys: jax.lax.map(lambda k: data.spinodal(k, (256, 256), composition=-0.2), keys)
     )(keys)
     for index, field in enumerate(np.asarray(fields)):
         report.write_grey_png(folder / f"spinodal_{index:02d}.png", (field + 1) / 2)
-
-
-def _prepare(
-    config: Config, micrographs: Sequence[data.Micrograph]
-) -> tuple[list[data.Micrograph], list[data.Micrograph], int]:
-    """Training and held-out micrographs, binned and on one grey scale; the binning."""
-    train, held_out = data.split_by_specimen(
-        micrographs, held_out=config.held_out, seed=config.seed
-    )
-    size = _recipe(config).size
-    binning = config.binning or data.choose_binning(train, size)
-    data.check_sizes(micrographs, size=size * binning)
-
-    def prepared(group):
-        return [data.equalize_contrast(micrograph.binned(binning)) for micrograph in group]
-
-    return prepared(train), prepared(held_out), binning
 
 
 def _recipe(config: Config) -> training.Recipe:

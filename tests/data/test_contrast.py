@@ -1,0 +1,181 @@
+"""One grey scale for a set, binning, and how far a micrograph is correlated."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from idml_jax.data import (
+    Micrograph,
+    choose_binning,
+    correlation_length,
+    equalize_contrast,
+    gaussian_random_field,
+    laminate,
+)
+from idml_jax.errors import InputError
+
+
+def micrograph(pixels, **known):
+    return Micrograph(
+        np.asarray(pixels, np.float32).reshape(*np.shape(pixels)[:2], -1), "m", **known
+    )
+
+
+def two_phases(seed=0, noise=0.02):
+    """Grey values about 0.4 and 0.6, and which pixels are bright."""
+    generator = np.random.default_rng(seed)
+    bright = generator.random((64, 64)) < 0.4
+    return 0.4 + 0.2 * bright + noise * generator.standard_normal(bright.shape), bright
+
+
+@given(
+    dark=st.floats(0, 0.9),
+    contrast=st.floats(1e-3, 1),
+    count=st.integers(1, 255),
+)
+@settings(max_examples=50, deadline=None)
+def test_two_levels_become_a_fifth_and_four_fifths(dark, contrast, count):
+    bright = (np.arange(256) < count).reshape(16, 16)
+    given = micrograph(np.where(bright, min(1.0, dark + contrast), dark))
+    found = equalize_contrast(given).image[..., 0]
+    assert found.dtype == np.float32
+    # A level held by very few pixels is dirt by the rule of three deviations: still apart, but
+    # not at its mean.
+    if 0.1 * 256 < count < 0.9 * 256:
+        np.testing.assert_allclose(found, np.where(bright, 0.8, 0.2), atol=1e-6)
+    assert ((found > 0.5) == bright).all()
+
+
+@given(gain=st.floats(0.05, 1.5), offset=st.floats(-0.2, 0.2))
+@settings(max_examples=50, deadline=None)
+def test_brightness_and_contrast_of_the_shot_do_not_matter(gain, offset):
+    pixels, _ = two_phases()
+    truth = equalize_contrast(micrograph(pixels)).image
+    found = equalize_contrast(micrograph(gain * pixels + offset)).image
+    np.testing.assert_allclose(found, truth, atol=2e-5)
+
+
+def test_half_is_the_threshold_and_the_classes_have_their_means():
+    pixels, bright = two_phases()
+    found = equalize_contrast(micrograph(pixels, pixel_size=(1e-9, 2e-9), path="p.tif"))
+    assert ((found.image[..., 0] > 0.5) == bright).all()
+    means = [found.image[..., 0][where].mean() for where in (~bright, bright)]
+    np.testing.assert_allclose(means, [0.2, 0.8], atol=1e-3)
+    assert (found.pixel_size, found.path, found.name) == ((1e-9, 2e-9), "p.tif", "m")
+
+
+@pytest.mark.parametrize("dirt", [0.0, 1.0])
+def test_dirt_does_not_move_the_threshold(dirt):
+    pixels, bright = two_phases()
+    dirty = np.zeros_like(bright)
+    dirty.ravel()[::256] = True
+    found = equalize_contrast(micrograph(np.where(dirty, dirt, pixels))).image[..., 0]
+    assert ((found > 0.5) == bright)[~dirty].all()
+    clean = equalize_contrast(micrograph(pixels)).image[..., 0]
+    inside = ~dirty & (clean > 0) & (clean < 1)
+    # 1 pixel in 256, held to 3 deviations (0.3) from the mean, moves a class's mean of at least
+    # 0.4 of the pixels by at most 0.3 / (256 * 0.4) of the 0.2 between the phases: 1.5 %.
+    np.testing.assert_allclose(found[inside], clean[inside], atol=0.015 * 0.6 * 1.5)
+
+
+def test_contrast_needs_one_channel_and_two_values():
+    with pytest.raises(InputError, match="m: has 3 channels"):
+        equalize_contrast(micrograph(np.zeros((4, 4, 3))))
+    with pytest.raises(InputError, match="same value"):
+        equalize_contrast(micrograph(np.full((4, 4), 0.3)))
+
+
+def test_contrast_of_the_faintest_picture():
+    level = np.float32(0.5)
+    pixels = np.full((8, 8), level)
+    pixels[:4] = np.nextafter(level, np.float32(1))
+    found = equalize_contrast(micrograph(pixels)).image[..., 0]
+    np.testing.assert_allclose(found[[0, -1], 0], [0.8, 0.2], atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_binning_averages_and_scales_the_pixel_size(factor):
+    pixels = np.random.default_rng(0).random((7, 11, 2))
+    found = micrograph(pixels, pixel_size=(1e-9, 3e-9)).binned(factor)
+    rows, cols = 7 // factor, 11 // factor
+    assert found.size == (rows, cols)
+    assert found.pixel_size == pytest.approx((factor * 1e-9, factor * 3e-9))
+    for row, col in np.ndindex(rows, cols):
+        block = pixels[row * factor : (row + 1) * factor, col * factor : (col + 1) * factor]
+        np.testing.assert_allclose(found.image[row, col], block.mean(axis=(0, 1)), atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [-1, 0, 8])
+def test_binning_that_leaves_nothing_is_refused(factor):
+    with pytest.raises(InputError, match="7 x 11"):
+        micrograph(np.zeros((7, 11))).binned(factor)
+
+
+def correlation_length_by_definition(pixels):
+    """Pairs counted one lag at a time, inside the image only."""
+    deviation = pixels - pixels.mean()
+    covariance = []
+    for lag in range(min(pixels.shape) // 2):
+        down = (deviation[: len(deviation) - lag] * deviation[lag:]).mean()
+        across = (deviation[:, : deviation.shape[1] - lag] * deviation[:, lag:]).mean()
+        covariance.append(down + across)
+    below = [lag for lag, value in enumerate(covariance) if value <= 0.1 * covariance[0]]
+    return below[0] if below else min(pixels.shape) // 2
+
+
+@pytest.mark.parametrize("shape", [(31, 52), (64, 20)])
+@pytest.mark.parametrize("seed", range(3))
+def test_correlation_length_follows_the_definition(shape, seed):
+    field = np.asarray(gaussian_random_field(jax.random.key(seed), shape, length=2.0 + seed))
+    found = correlation_length(micrograph(0.5 + 0.3 * (field > 0)))
+    assert found == correlation_length_by_definition((field > 0).astype(float))
+
+
+def test_correlation_length_of_a_laminate():
+    # Across layers of thickness p / 2 the covariance falls as 1 - 4 r / p, along them not at all;
+    # their mean reaches a tenth at 0.45 p.
+    layers = np.asarray(laminate((2000, 60), thicknesses=(25, 25)), float)
+    assert correlation_length(micrograph(layers)) == 23
+    assert correlation_length(micrograph(layers.T)) == 23
+
+
+def test_correlation_length_of_a_gaussian_field():
+    # asin(g) / 2 pi is a tenth of 1/4 where g = sin(pi / 20): at r = l sqrt(-2 ln g) = 1.926 l.
+    lengths = [
+        correlation_length(
+            micrograph(gaussian_random_field(jax.random.key(seed), (512, 512), length=6.0) > 0)
+        )
+        for seed in range(8)
+    ]
+    # Rounded up to whole pixels: half a pixel more than the crossing on average.
+    crossing = 6 * np.sqrt(-2 * np.log(np.sin(np.pi / 20)))
+    error = np.std(lengths, ddof=1) / np.sqrt(len(lengths))
+    assert abs(np.mean(lengths) - crossing - 0.5) < 0.5 + 3 * error
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "factor"),
+    [
+        (800, 32, 7),  # 9 x 23 / 32 = 6.5, rounded up; 800 / 64 leaves room for 12
+        (800, 64, 4),  # 3.2, rounded up; room for 6
+        (800, 103, 3),  # 2.01, rounded up; room for 3
+        (800, 207, 1),  # just enough
+        (400, 40, 5),  # 5.2 wanted, which is 6, and room for 5 only
+        (240, 32, 3),  # 6.5 wanted, and room for 3 only
+        (240, 150, 1),  # no room at all
+    ],
+)
+def test_binning_shows_nine_correlation_lengths_if_there_is_room(side, size, factor):
+    layers = micrograph(laminate((side, side), thicknesses=(25, 25)))
+    assert correlation_length(layers) == 23
+    assert choose_binning([layers], size) == factor
+
+
+def test_binning_takes_the_median_length_and_the_smallest_micrograph():
+    fine = micrograph(laminate((402, 402), thicknesses=(13, 13)))
+    coarse = micrograph(laminate((800, 800), thicknesses=(25, 25)))
+    assert (correlation_length(fine), correlation_length(coarse)) == (12, 23)
+    assert choose_binning([fine, fine, coarse], 20) == 6  # 5.4, rounded up
+    assert choose_binning([fine, coarse, coarse], 20) == 10  # 10.4 wanted, room for 10

@@ -1,0 +1,80 @@
+"""`idml_jax.evaluation.memorization` against planted copies and a search by brute force."""
+
+import numpy as np
+import pytest
+
+from idml_jax.data import Micrograph
+from idml_jax.errors import InputError
+from idml_jax.evaluation import nearest_training_crop
+
+
+def micrograph(seed, rows, cols):
+    grey = np.random.default_rng(seed).random((rows, cols, 1)).astype(np.float32)
+    return Micrograph(grey, f"micrograph {seed}")
+
+
+TRAINING = [micrograph(0, 20, 31), micrograph(1, 27, 20), micrograph(2, 8, 8)]
+
+
+def symmetries(square):
+    """The square turned by quarters, then the same of its mirror image."""
+    return [np.rot90(side, k) for side in (square, square[:, ::-1]) for k in range(4)]
+
+
+@pytest.mark.parametrize("symmetry", range(8))
+@pytest.mark.parametrize(("which", "row", "col"), [(0, 3, 5), (0, 12, 23), (1, 0, 0), (2, 0, 0)])
+def test_a_copy_is_found_wherever_it_is_and_however_it_is_turned(which, row, col, symmetry):
+    planted = TRAINING[which].image[row : row + 8, col : col + 8, 0]
+    image = symmetries(planted)[symmetry][..., None].copy()
+    found = nearest_training_crop(image, TRAINING)
+    assert found.distance == 0
+    assert found.micrograph == f"micrograph {which}"
+    np.testing.assert_array_equal(found.crop, image[..., 0])
+
+
+def test_it_is_the_nearest_of_all_places_and_symmetries():
+    for seed in range(5):
+        image = micrograph(seed + 10, 5, 5).image
+        candidates = [
+            (float(np.sqrt(np.mean((turned - image[..., 0]) ** 2))), one.name, turned)
+            for one in TRAINING
+            for row in range(one.image.shape[0] - 4)
+            for col in range(one.image.shape[1] - 4)
+            for turned in symmetries(one.image[row : row + 5, col : col + 5, 0])
+        ]
+        distance, name, crop = min(candidates, key=lambda candidate: candidate[0])
+        found = nearest_training_crop(image, TRAINING)
+        assert found.distance == pytest.approx(distance, rel=1e-6)
+        assert found.micrograph == name
+        np.testing.assert_array_equal(found.crop, crop)
+
+
+def test_a_window_does_not_reach_around_the_border():
+    """What would be a copy if the micrograph were periodic is none."""
+    image = np.roll(TRAINING[2].image, (3, 5), (0, 1))[:6, :6]
+    assert nearest_training_crop(image, TRAINING[2:]).distance > 0.1
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.1])
+def test_distance_of_a_copy_made_brighter_is_the_brightness(offset):
+    image = TRAINING[0].image[4:16, 7:19] + np.float32(offset)
+    found = nearest_training_crop(image, TRAINING[:2])
+    assert found.distance == pytest.approx(offset, rel=1e-5)
+
+
+def test_precision_of_the_image_does_not_matter():
+    image = TRAINING[0].image[4:12, 7:15].astype(float)
+    assert nearest_training_crop(image, TRAINING).distance == 0
+
+
+def test_what_cannot_be_compared_is_refused():
+    image = np.zeros((8, 8, 1), np.float32)
+    with pytest.raises(ValueError, match="`training` is empty"):
+        nearest_training_crop(image, [])
+    with pytest.raises(ValueError, match="`image` is 8 x 7 pixels; give a square"):
+        nearest_training_crop(image[:, :7], TRAINING)
+    with pytest.raises(InputError, match="micrograph 3: 7 x 30 pixels, smaller than"):
+        nearest_training_crop(image, [*TRAINING, micrograph(3, 7, 30)])
+    colour = Micrograph(np.zeros((9, 9, 3), np.float32), "colour")
+    with pytest.raises(ValueError, match="colour has 3 channels"):
+        nearest_training_crop(image, [colour])

@@ -1,0 +1,147 @@
+"""Training a progressive GAN: what it learns, and that stopping it changes nothing."""
+
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from idml_jax import data, training
+from idml_jax.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+TINY = training.Recipe(
+    latent_features=3,
+    features=(6, 4),
+    growth=training.Growth(images=(32, 48), batches=(4, 4)),
+)
+
+SCRIPT = """
+import sys
+import jax
+jax.config.update("jax_compilation_cache_dir", sys.argv[2])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+sys.path.insert(0, sys.argv[3])
+from test_progressive_gan import TINY, two_micrographs
+from idml_jax import training
+training.train_progressive_gan(two_micrographs(), run=sys.argv[1], recipe=TINY, save_every=2)
+"""
+
+
+def two_micrographs():
+    """Grey waves, made without random numbers."""
+    rows, cols = np.mgrid[:40, :48]
+    images = [np.sin(rows / 3) * np.cos(cols / 4), np.sin((rows + cols) / 5)]
+    return [
+        data.Micrograph((0.5 + 0.4 * image[..., None]).astype(np.float32), f"waves_{index}")
+        for index, image in enumerate(images)
+    ]
+
+
+def state_of(run):
+    """Every number of the newest checkpoint."""
+    networks, state = training.initial_state(*TINY.networks(), TINY.transform())
+    with training.Checkpoints(run / "checkpoints") as checkpoints:
+        assert checkpoints.step == TINY.growth.steps
+        return jax.tree.leaves(checkpoints.restore(state))
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    """A run that nobody stopped."""
+    run = tmp_path_factory.mktemp("unbroken")
+    done = subprocess.run(command(run, run / "cache"), env=environment(), capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return run
+
+
+def command(run, cache):
+    return [sys.executable, "-c", SCRIPT, str(run), str(cache), os.path.dirname(__file__)]
+
+
+def environment():
+    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one_bit_for_bit(tmp_path, unbroken):
+    waits = np.random.default_rng(0).uniform(0, 1, 4)
+    for wait in waits:
+        process = subprocess.Popen(
+            command(tmp_path, unbroken / "cache"),
+            env=environment(),
+            stderr=subprocess.PIPE,
+        )
+        # Imports take seconds; what may be cut in two begins with the first line of the bar.
+        assert process.stderr is not None
+        process.stderr.read(1)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(
+        command(tmp_path, unbroken / "cache"), env=environment(), capture_output=True
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    for found, expected in zip(state_of(tmp_path), state_of(unbroken), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    steps = [record["step"] for record in training.read_records(tmp_path)]
+    assert steps == [record["step"] for record in training.read_records(unbroken)]
+
+
+def test_a_finished_run_is_loaded_and_not_trained_again(unbroken):
+    before = sorted(path.name for path in (unbroken / "checkpoints").iterdir())
+    gan = training.train_progressive_gan(two_micrographs(), run=unbroken, recipe=TINY)
+    assert sorted(path.name for path in (unbroken / "checkpoints").iterdir()) == before
+    loaded = training.load_progressive_gan(unbroken)
+    images = gan.sample(jax.random.key(0), 5, batch=2)
+    assert images.shape == (5, 16, 16, 1)
+    np.testing.assert_array_equal(images, loaded.sample(jax.random.key(0), 5, batch=2))
+
+
+def test_another_recipe_in_the_same_folder_is_refused(unbroken):
+    other = dataclasses.replace(TINY, learning_rate=2e-3)
+    with pytest.raises(InputError, match="learning_rate is 0.001 there and 0.002 here"):
+        training.train_progressive_gan(two_micrographs(), run=unbroken, recipe=other)
+
+
+def test_a_full_disk_during_a_checkpoint_leaves_the_last_one_readable(tmp_path):
+    """A limit on the size of a file stands in for a full disk: the same call fails."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_the_disk(images, done):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+
+    try:
+        with pytest.raises(InputError, match="step 4 could not be written") as caught:
+            training.train_progressive_gan(
+                two_micrographs(), run=tmp_path, recipe=TINY, save_every=2, show=fill_the_disk
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(caught.value)
+    _, state = training.initial_state(*TINY.networks(), TINY.transform())
+    with training.Checkpoints(tmp_path / "checkpoints") as checkpoints:
+        assert checkpoints.step == 2
+        checkpoints.restore(state)
+
+
+def test_losses_that_are_not_finite_stop_the_run_by_name(tmp_path):
+    recipe = dataclasses.replace(TINY, penalty=float("inf"))
+    with pytest.raises(InputError, match="no longer finite"):
+        training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
+
+
+def test_a_folder_without_a_generator_is_refused_by_name(tmp_path):
+    with pytest.raises(InputError, match=r"generator\.json is missing"):
+        training.load_progressive_gan(tmp_path)
+
+
+def test_the_recipe_that_is_written_is_the_one_that_was_used(unbroken):
+    assert json.loads((unbroken / "generator.json").read_text())["features"] == [6, 4]
