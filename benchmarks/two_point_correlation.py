@@ -2,8 +2,8 @@
 
     python -m benchmarks.two_point_correlation
 
-Prints the median time of each, their ratio, and the largest difference of the answers; compilation is
-timed apart. Quote the ratio and not the times: it is what carries over to another machine.
+Prints the median time of each, their ratio, and the largest difference of the answers; compilation
+is timed apart. Quote the ratio and not the times: it is what carries over to another machine.
 """
 
 import statistics

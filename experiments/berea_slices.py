@@ -2,9 +2,9 @@
 
     python -m experiments.berea_slices --volume berea.tif --run runs/berea
 
-Cuts sixteen slices, 25 voxels apart (the correlation length is about 14), out of the volume and hands
-their folder to ``idml quickstart``; grain is bright, pore is dark. The volume is public: L. Mosser, O.
-Dubrule, M. J. Blunt, Phys. Rev. E 96, 043309 (2017). Further options are those of the quickstart.
+Cuts sixteen slices, 25 voxels apart (the correlation length is about 14), out of the volume and
+hands their folder to ``idml quickstart``; grain is bright, pore is dark. The volume is public: L.
+Mosser, O. Dubrule, M. J. Blunt, Phys. Rev. E 96, 043309 (2017).
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """Figures of a run: functions that take an `ax`, draw on it and return it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -174,7 +175,7 @@ def draw_progress(
 
 
 def draw_training(
-    ax: Axes, records: Sequence[Mapping[str, float]], names: Mapping[str, str]
+    ax: Axes, records: Sequence[Mapping[str, Any]], names: Mapping[str, str]
 ) -> Axes:
     """Recorded scalars against steps; `names` maps a scalar to its label."""
     steps = [record["step"] for record in records]

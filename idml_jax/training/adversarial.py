@@ -157,9 +157,15 @@ def adversarial_step(
     scalars : Scalars
     """
     latent_key, penalty_key = jax.random.split(key)
-    generator = nnx.merge(networks.generator, state.generator)
-    latents = jax.random.normal(latent_key, (real.shape[0], generator.latent_features), jnp.float32)
-    fake = generator(latents, level=level, fade=fade)
+
+    def synthesize(parameters):
+        generator = nnx.merge(networks.generator, parameters)
+        shape = (real.shape[0], generator.latent_features)
+        latents = jax.random.normal(latent_key, shape, jnp.float32)
+        return generator(latents, level=level, fade=fade)
+
+    # One forward pass of the generator serves both updates.
+    fake, pull_back = jax.vjp(synthesize, state.generator)
 
     def discriminator_loss(parameters):
         discriminator = nnx.merge(networks.discriminator, parameters)
@@ -184,12 +190,12 @@ def adversarial_step(
     discriminator_parameters = optax.apply_updates(state.discriminator, updates)
     critic = nnx.merge(networks.discriminator, discriminator_parameters)
 
-    def generator_loss(parameters):
-        fake = nnx.merge(networks.generator, parameters)(latents, level=level, fade=fade)
-        scores = critic(fake, level=level, fade=fade)
+    def generator_loss(images):
+        scores = critic(images, level=level, fade=fade)
         return -scores.mean() if loss == "wasserstein" else jax.nn.softplus(-scores).mean()
 
-    generator_value, gradients = jax.value_and_grad(generator_loss)(state.generator)
+    generator_value, image_gradients = jax.value_and_grad(generator_loss)(fake)
+    (gradients,) = pull_back(image_gradients)
     updates, generator_moments = transform.update(gradients, state.generator_moments)
     generator_parameters = optax.apply_updates(state.generator, updates)
 

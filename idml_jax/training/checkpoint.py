@@ -38,8 +38,13 @@ class Checkpoints:
     def __enter__(self) -> "Checkpoints":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._saver.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._saver.close()
+        except (OSError, ValueError):
+            # A save that failed is raised by orbax once more here.
+            if kind is None:
+                raise
 
     @property
     def step(self) -> int:

@@ -4,6 +4,7 @@ import json
 import pathlib
 import time
 from collections.abc import Mapping
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
@@ -45,7 +46,7 @@ class Records:
         self._events.add_event(Event(step=step, wall_time=time.time(), summary=summary))
 
 
-def read_records(folder: pathlib.Path) -> list[dict[str, float]]:
+def read_records(folder: pathlib.Path) -> list[dict[str, Any]]:
     """The records of a run, oldest first; empty where there are none.
 
     A last line that was cut off by a killed process is left out.

@@ -32,7 +32,7 @@ class Results:
     held_out_values: Float[np.ndarray, " crops"]
     design: design.Design
     design_tensor: Float[np.ndarray, "2 2"]
-    records: Sequence[Mapping[str, float]]
+    records: Sequence[Mapping[str, Any]]
     pixel_size: tuple[float, float] | None
     binning: int
     seconds: Mapping[str, float]

@@ -19,7 +19,7 @@ class Stripes:
 
     def __call__(self, latents):
         share = jax.scipy.stats.norm.cdf(jnp.asarray(latents)[:, 0])
-        bright = jnp.arange(64) < 64 * share[:, None]
+        bright = jnp.arange(64.0)[None] < 64.0 * share[:, None].astype(float)
         return jnp.broadcast_to(bright[:, :, None, None], (len(latents), 64, 4, 1)).astype(float)
 
 

@@ -27,9 +27,7 @@ def test_past_the_end_the_last_stage_holds():
     assert growth.stage(1000) == growth.stage(growth.steps - 1)
 
 
-@pytest.mark.parametrize(
-    "images, batches", [((8,), (4, 4)), ((), ()), ((0,), (4,)), ((8,), (1,))]
-)
+@pytest.mark.parametrize("images, batches", [((8,), (4, 4)), ((), ()), ((0,), (4,)), ((8,), (1,))])
 def test_a_growth_that_makes_no_sense_is_refused(images, batches):
     with pytest.raises(ValueError, match="images"):
         training.Growth(images=images, batches=batches)

@@ -72,19 +72,16 @@ def environment():
 
 
 def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one_bit_for_bit(tmp_path, unbroken):
-    waits = np.random.default_rng(0).uniform(0, 1, 4)
+    waits = np.random.default_rng(0).uniform(0, 1, 3)
     for wait in waits:
-        process = subprocess.Popen(
-            command(tmp_path, unbroken / "cache"),
-            env=environment(),
-            stderr=subprocess.PIPE,
-        )
-        # Imports take seconds; what may be cut in two begins with the first line of the bar.
-        assert process.stderr is not None
-        process.stderr.read(1)
-        time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        with subprocess.Popen(
+            command(tmp_path, unbroken / "cache"), env=environment(), stderr=subprocess.PIPE
+        ) as process:
+            # Imports take seconds; what may be cut in two begins with the bar's first character.
+            assert process.stderr is not None
+            process.stderr.read(1)
+            time.sleep(wait)
+            process.send_signal(signal.SIGKILL)
     done = subprocess.run(
         command(tmp_path, unbroken / "cache"), env=environment(), capture_output=True
     )
