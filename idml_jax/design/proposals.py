@@ -6,6 +6,7 @@ generator and no point is untypical.
 """
 
 import contextlib
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,7 @@ from botorch.optim import optimize_acqf
 from botorch.sampling import SobolQMCNormalSampler
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from jaxtyping import Float
+from linear_operator.utils.warnings import NumericalWarning
 
 from idml_jax.design.objectives import Objective
 
@@ -71,7 +73,11 @@ def propose(
     .. [2] M. Balandat et al., "BoTorch: a framework for efficient Monte-Carlo
        Bayesian optimization", NeurIPS 2020.
     """
-    with torch.random.fork_rng(), _one_thread():
+    with torch.random.fork_rng(), _one_thread(), warnings.catch_warnings():
+        # BoTorch starts again elsewhere by itself, and keeps the best that it found.
+        warnings.filterwarnings("ignore", "Optimization failed", RuntimeWarning)
+        # A property without noise makes nearly singular matrices, and the library steadies them.
+        warnings.filterwarnings("ignore", category=NumericalWarning)
         torch.manual_seed(seed)
         inputs = torch.from_numpy(points.astype(np.float64))
         outputs = torch.from_numpy(values.astype(np.float64))[:, None]

@@ -174,9 +174,7 @@ def draw_progress(
     return ax
 
 
-def draw_training(
-    ax: Axes, records: Sequence[Mapping[str, Any]], names: Mapping[str, str]
-) -> Axes:
+def draw_training(ax: Axes, records: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Axes:
     """Recorded scalars against steps; `names` maps a scalar to its label."""
     steps = [record["step"] for record in records]
     for name, label in names.items():

@@ -188,7 +188,7 @@ def _spread(values: Float[np.ndarray, " count"]) -> list[float]:
 
 
 def _pictures(results: Results):
-    figure, ax = report.new_figure(9, 4.8)
+    figure, ax = report.new_figure(9.0, 4.8)
     real, made = results.held_out_images[:16], results.generated_images[:16]
     # The same number of both, so that the sheet breaks between them.
     count = min(len(real), len(made)) // 8 * 8 or min(len(real), len(made))
@@ -198,7 +198,7 @@ def _pictures(results: Results):
 
 
 def _correlations(results: Results):
-    figure, ax = report.new_figure(7, 4)
+    figure, ax = report.new_figure(7.0, 4.0)
     comparison = results.comparison
     scale, unit = 1.0, "pixels"
     if results.pixel_size is not None:
@@ -218,7 +218,7 @@ def _correlations(results: Results):
 
 
 def _copies(results: Results):
-    figure, ax = report.new_figure(9, 2.6)
+    figure, ax = report.new_figure(9.0, 2.6)
     shown = len(results.nearest)
     crops = np.stack([near.crop for near in results.nearest])
     images = np.concatenate([results.generated_images[:shown, ..., 0], crops])
@@ -227,7 +227,7 @@ def _copies(results: Results):
 
 
 def _conductivities(results: Results):
-    figure, ax = report.new_figure(7, 3.6)
+    figure, ax = report.new_figure(7.0, 3.6)
     marks = {"design": results.design.value, "best random": results.design.random_value}
     if results.design.objective.target is not None:
         marks["target"] = results.design.objective.target
@@ -242,7 +242,7 @@ def _conductivities(results: Results):
 
 
 def _progress(results: Results):
-    figure, ax = report.new_figure(7, 3.6)
+    figure, ax = report.new_figure(7.0, 3.6)
     found = results.design
     target = found.objective.goal == "target"
     sign = -1 if found.objective.goal in ("minimize", "target") else 1
@@ -260,7 +260,7 @@ def _progress(results: Results):
 
 
 def _designed(results: Results):
-    figure, ax = report.new_figure(6, 3.2)
+    figure, ax = report.new_figure(6.0, 3.2)
     image = results.design.image[..., 0]
     rows = image.shape[0]
     tiled = np.tile(image, (2, 2))
@@ -272,7 +272,7 @@ def _designed(results: Results):
 
 
 def _training(results: Results):
-    figure, ax = report.new_figure(7, 3.2)
+    figure, ax = report.new_figure(7.0, 3.2)
     names = {
         "generator_loss": "generator loss",
         "discriminator_loss": "discriminator loss",

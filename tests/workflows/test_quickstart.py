@@ -106,9 +106,9 @@ def bad_not_a_number(folder):
     "spoil, rule",
     [
         (bad_truncated, "cut short"),
-        (bad_truncated_png, "cannot be decoded"),
+        (bad_truncated_png, "image file is truncated"),
         (bad_empty, "0 bytes"),
-        (bad_text, "not an image"),
+        (bad_text, "neither a PNG"),
         (bad_small, "smaller than the crop of 64"),
         (bad_constant, "same value"),
         (bad_not_a_number, "1 of 9216 values are not finite"),
