@@ -33,8 +33,9 @@ def main() -> None:
     floats = phases.astype(np.float32)
 
     def peer():
-        spectrum = scipy.fft.rfft2(floats, workers=-1)
-        pairs = scipy.fft.irfft2(spectrum.conj() * spectrum, phases.shape[1:], workers=-1)
+        spectrum = np.asarray(scipy.fft.rfft2(floats, workers=-1))
+        power = spectrum.conj() * spectrum
+        pairs = np.asarray(scipy.fft.irfft2(power, phases.shape[1:], workers=-1))
         return scipy.fft.fftshift(pairs / phases[0].size, axes=(1, 2))
 
     began = time.perf_counter()
