@@ -1,11 +1,12 @@
 """Where to look next: BoTorch's answer, the one place where torch is used.
 
-Latents are searched in the unit cube: the normal quantile of each coordinate is
-the latent's, so that a uniform point of the cube is a random latent of the
-generator and no point is untypical.
+Latents are searched in the unit cube: the normal quantiles of a point's coordinates,
+scaled to the length of a typical latent, are the latents, so that a uniform point of
+the cube is a random latent of the generator and no point is untypical.
 """
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 
@@ -15,6 +16,7 @@ from botorch.acquisition import qLogExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
+from botorch.models.transforms.input import InputTransform
 from botorch.optim import optimize_acqf
 from botorch.sampling import SobolQMCNormalSampler
 from gpytorch.mlls import ExactMarginalLogLikelihood
@@ -22,6 +24,7 @@ from jaxtyping import Float
 from linear_operator.utils.warnings import NumericalWarning
 
 from idml_jax.design.objectives import Objective
+from idml_jax.design.search import MARGIN
 
 
 @contextlib.contextmanager
@@ -33,6 +36,23 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+class _Direction(InputTransform, torch.nn.Module):
+    """Points of the cube as the direction of their latents: what the process is a function of.
+
+    Scaled so that each coordinate has the mean and deviation of a uniform one,
+    which BoTorch's priors of the length scales are made for.
+    """
+
+    transform_on_train = True
+    transform_on_eval = True
+    transform_on_fantasize = True
+
+    def transform(self, X: torch.Tensor) -> torch.Tensor:
+        quantiles = torch.special.ndtri(X.clamp(MARGIN, 1 - MARGIN))
+        length = quantiles.norm(dim=-1, keepdim=True).clamp(min=1e-12)
+        return 0.5 + math.sqrt(X.shape[-1] / 12) * quantiles / length
 
 
 def propose(
@@ -81,7 +101,7 @@ def propose(
         torch.manual_seed(seed)
         inputs = torch.from_numpy(points.astype(np.float64))
         outputs = torch.from_numpy(values.astype(np.float64))[:, None]
-        model = SingleTaskGP(inputs, outputs)
+        model = SingleTaskGP(inputs, outputs, input_transform=_Direction())
         fit_gpytorch_mll(ExactMarginalLogLikelihood(model.likelihood, model))
         acquisition = qLogExpectedImprovement(
             model,

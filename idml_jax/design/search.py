@@ -199,8 +199,23 @@ def optimize_latents(
 
 
 def to_latents(points: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*batch dim"]:
-    """Points of the unit cube as latent vectors: the normal quantile of each coordinate."""
-    return norm.ppf(np.clip(points, MARGIN, 1 - MARGIN)).astype(np.float32)
+    """Points of the unit cube as latents of typical length.
+
+    The normal quantiles of the coordinates, scaled to the root of their number,
+    which is the length that a random latent of many features has: a uniform
+    point of the cube is a random direction, and none is untypical.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> to_latents(np.array([0.9, 0.1])).round(3).tolist()
+    [1.0, -1.0]
+    """
+    quantiles = norm.ppf(np.clip(points, MARGIN, 1 - MARGIN))
+    # The centre of the cube has no direction; any one serves.
+    quantiles = np.where(np.abs(quantiles).sum(-1, keepdims=True) > 0, quantiles, 1.0)
+    length = np.linalg.norm(quantiles, axis=-1, keepdims=True)
+    return (np.sqrt(points.shape[-1]) * quantiles / length).astype(np.float32)
 
 
 def _recompute(run, generator, property, phase, objective, start, history, random) -> Design:

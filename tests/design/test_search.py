@@ -1,6 +1,5 @@
 """The search of latents: on a generator and a property whose optimum is known."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,12 +12,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::F
 
 
 class Stripes:
-    """Latents to images: the first one alone sets the share of bright rows."""
+    """Latents to images: the direction's first component alone sets the share of bright rows."""
 
     latent_features = 3
 
     def __call__(self, latents):
-        share = jax.scipy.stats.norm.cdf(jnp.asarray(latents)[:, 0])
+        latents = jnp.asarray(latents, float)
+        share = 0.5 + 0.5 * latents[:, 0] / jnp.linalg.norm(latents, axis=1)
         bright = jnp.arange(64.0)[None] < 64.0 * share[:, None].astype(float)
         return jnp.broadcast_to(bright[:, :, None, None], (len(latents), 64, 4, 1)).astype(float)
 
@@ -86,6 +86,8 @@ def test_uniform_points_are_random_latents():
     latents = design.to_latents(points)
     np.testing.assert_allclose(latents.mean(axis=0), 0, atol=0.03)
     np.testing.assert_allclose(latents.std(axis=0), 1, atol=0.03)
+    np.testing.assert_allclose(np.linalg.norm(latents, axis=1), np.sqrt(2), rtol=1e-5)
+    assert np.isfinite(design.to_latents(np.array([[0.5, 0.5]]))).all()
     assert np.isfinite(design.to_latents(np.array([[0.0, 1.0]]))).all()
 
 
