@@ -33,7 +33,7 @@ class Growth:
     >>> growth.steps
     10
     >>> growth.stage(4)
-    Stage(level=1, fade=0.5, first=False)
+    Stage(level=1, fade=0.75, first=False)
     """
 
     images: tuple[int, ...]

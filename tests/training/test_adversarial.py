@@ -1,5 +1,7 @@
 """The adversarial step: its penalties in closed form, its average, its compilations."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,10 +46,10 @@ def networks():
 def test_a_step_moves_every_parameter_of_its_level_and_the_average_follows(loss, getkey):
     structure, state, transform = networks()
     real = jax.random.uniform(getkey(), (4, 8, 8, 1), jnp.float32)
-    after, scalars = training.adversarial_step(
-        structure, transform, state, real, getkey(), jnp.float32(0.5), level=1, loss=loss,
-        penalty=1.0, decay=0.75,
-    )  # fmt: skip
+    step = functools.partial(
+        training.adversarial_step, structure, transform, level=1, loss=loss, penalty=1.0, decay=0.75
+    )
+    after, scalars = jax.jit(step)(state, real, getkey(), jnp.float32(0.5))
     for part in ("generator", "discriminator"):
         moved = jax.tree.map(
             lambda old, new: bool((old != new).any()), getattr(state, part), getattr(after, part)
