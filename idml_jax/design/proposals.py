@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from botorch.acquisition import qLogExpectedImprovement
 from botorch.acquisition.objective import GenericMCObjective
+from botorch.exceptions import InputDataWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from botorch.models.transforms.input import InputTransform
@@ -96,6 +97,8 @@ def propose(
     with torch.random.fork_rng(), _one_thread(), warnings.catch_warnings():
         # BoTorch starts again elsewhere by itself, and keeps the best that it found.
         warnings.filterwarnings("ignore", "Optimization failed", RuntimeWarning)
+        # Directions are scaled by their deviation: a few reach out of the unit cube on purpose.
+        warnings.filterwarnings("ignore", category=InputDataWarning)
         # A property without noise makes nearly singular matrices, and the library steadies them.
         warnings.filterwarnings("ignore", category=NumericalWarning)
         torch.manual_seed(seed)
