@@ -1,8 +1,11 @@
 from .layers import EqualizedConv as EqualizedConv
 from .layers import EqualizedLinear as EqualizedLinear
 from .layers import append_minibatch_deviation as append_minibatch_deviation
-from .layers import downsample as downsample
 from .layers import pixel_norm as pixel_norm
-from .layers import upsample as upsample
 from .progressive_gan import Discriminator as Discriminator
 from .progressive_gan import Generator as Generator
+from .resampling import convolution as convolution
+from .resampling import convolution_of_upsampled as convolution_of_upsampled
+from .resampling import downsample as downsample
+from .resampling import downsampled_convolution as downsampled_convolution
+from .resampling import upsample as upsample

@@ -1,8 +1,8 @@
 """Layers of the progressive GAN: equalized learning rate, pixel norm, minibatch statistics."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,31 +10,12 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
+from idml_jax.models.resampling import (
+    convolution,
+    convolution_of_upsampled,
+    downsampled_convolution,
+)
 from idml_jax.typing import Array
-
-
-@dataclasses.dataclass(frozen=True)
-class _ScaledConvolution:
-    """`jax.lax.conv_general_dilated`, its kernel multiplied by a constant.
-
-    A frozen dataclass and not a closure, so that two layers of one shape have
-    equal graph definitions and share one compilation.
-    """
-
-    scale: float
-
-    def __call__(self, inputs, kernel, *args, **kwargs):
-        return jax.lax.conv_general_dilated(inputs, self.scale * kernel, *args, **kwargs)
-
-
-@dataclasses.dataclass(frozen=True)
-class _ScaledProduct:
-    """`jax.lax.dot_general`, its kernel multiplied by a constant."""
-
-    scale: float
-
-    def __call__(self, inputs, kernel, *args, **kwargs):
-        return jax.lax.dot_general(inputs, self.scale * kernel, *args, **kwargs)
 
 
 class EqualizedConv(nnx.Module):
@@ -48,14 +29,18 @@ class EqualizedConv(nnx.Module):
     in_features, out_features : int
         Channels before and after.
     kernel_size : sequence of int
-        Side of the kernel along each spatial axis; its length is the number
+        Side of the kernel along each spatial axis, odd; its length is the number
         of spatial axes.
+    resample : {"up", "down"}, optional
+        Convolve the image upsampled by two, or downsample by two what comes out:
+        with a 3 x 3 kernel, as one convolution on the coarse grid.
     gain : float
         Standard deviation of the output for input of unit variance: sqrt(2)
         before a leaky rectifier, 1 for a linear layer.
-    padding : {"SAME", "CIRCULAR"}
-        Zeros, or the opposite side: a network of circular layers commutes
-        with `jax.numpy.roll`, and its images tile the plane.
+    periodic : bool
+        Continue the image by its opposite side instead of by zeros: a network of
+        periodic layers commutes with `jax.numpy.roll`, and its images tile the
+        plane.
     dtype : dtype, optional
         Type that the convolution computes in; the parameters stay float32.
     rngs : nnx.Rngs
@@ -71,9 +56,9 @@ class EqualizedConv(nnx.Module):
     --------
     >>> import jax.numpy as jnp
     >>> from flax import nnx
-    >>> layer = EqualizedConv(1, 4, rngs=nnx.Rngs(0))
+    >>> layer = EqualizedConv(1, 4, resample="up", rngs=nnx.Rngs(0))
     >>> layer(jnp.zeros((2, 8, 8, 1), jnp.float32)).shape
-    (2, 8, 8, 4)
+    (2, 16, 16, 4)
     """
 
     def __init__(
@@ -82,31 +67,35 @@ class EqualizedConv(nnx.Module):
         out_features: int,
         kernel_size: Sequence[int] = (3, 3),
         *,
+        resample: Literal["up", "down"] | None = None,
         gain: float = math.sqrt(2),
-        padding: str = "SAME",
+        periodic: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
-        scale = gain / math.sqrt(in_features * math.prod(kernel_size))
-        self.conv = nnx.Conv(
-            in_features,
-            out_features,
-            tuple(kernel_size),
-            padding=padding,
-            dtype=dtype,
-            kernel_init=nnx.initializers.normal(1.0),
-            conv_general_dilated=_ScaledConvolution(scale),
-            rngs=rngs,
-        )
+        shape = (*kernel_size, in_features, out_features)
+        self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
+        self.scale = gain / math.sqrt(in_features * math.prod(kernel_size))
+        self.convolution = _CONVOLUTIONS[resample]
+        self.margins = ((0, 0), *((side // 2, side // 2) for side in kernel_size), (0, 0))
+        self.padding = "wrap" if periodic else "constant"
+        self.dtype = jnp.dtype(dtype or jnp.float32)
 
-    def __call__(self, x: Float[Array, "batch *space in"]) -> Float[Array, "batch *space out"]:
-        return self.conv(jnp.asarray(x))
+    def __call__(self, x: Float[Array, "batch *space in"]) -> Float[Array, "batch *fine out"]:
+        x = jnp.pad(jnp.asarray(x, self.dtype), self.margins, mode=self.padding)
+        x = self.convolution(x, self.scale * self.kernel[...])
+        return x + self.bias[...].astype(self.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+
+
+_CONVOLUTIONS = {None: convolution, "up": convolution_of_upsampled, "down": downsampled_convolution}
 
 
 class EqualizedLinear(nnx.Module):
-    """Dense layer whose kernel is drawn from N(0, 1) and scaled at each call.
+    """Dense layer of the last axis whose kernel is drawn from N(0, 1) and scaled at each call.
 
-    As `EqualizedConv`, without space.
+    As `EqualizedConv`, without space; of the channels of an image it is a
+    convolution with a kernel of one pixel.
     """
 
     def __init__(
@@ -118,17 +107,16 @@ class EqualizedLinear(nnx.Module):
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
-        self.linear = nnx.Linear(
-            in_features,
-            out_features,
-            dtype=dtype,
-            kernel_init=nnx.initializers.normal(1.0),
-            dot_general=_ScaledProduct(gain / math.sqrt(in_features)),
-            rngs=rngs,
-        )
+        shape = (in_features, out_features)
+        self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape, jnp.float32))
+        self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
+        self.scale = gain / math.sqrt(in_features)
+        self.dtype = jnp.dtype(dtype or jnp.float32)
 
-    def __call__(self, x: Float[Array, "batch in"]) -> Float[Array, "batch out"]:
-        return self.linear(jnp.asarray(x))
+    def __call__(self, x: Float[Array, "*lead in"]) -> Float[Array, "*lead out"]:
+        kernel = (self.scale * self.kernel[...]).astype(self.dtype)
+        x = jnp.asarray(x, self.dtype) @ kernel
+        return x + self.bias[...].astype(self.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 
 
 def pixel_norm(x: Float[Array, "*lead features"]) -> Float[Array, "*lead features"]:
@@ -170,16 +158,3 @@ def append_minibatch_deviation(
         deviation[None, :, None, None, None], (group, batch // group, rows, cols, 1)
     )
     return jnp.concatenate([x, channel.reshape(batch, rows, cols, 1).astype(x.dtype)], axis=-1)
-
-
-def upsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch 2*rows 2*cols f"]:
-    """Double both sides by repeating pixels."""
-    batch, rows, cols, features = x.shape
-    x = jnp.broadcast_to(x[:, :, None, :, None, :], (batch, rows, 2, cols, 2, features))
-    return x.reshape(batch, 2 * rows, 2 * cols, features)
-
-
-def downsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch rows//2 cols//2 f"]:
-    """Halve both sides by averaging two by two pixels."""
-    batch, rows, cols, features = x.shape
-    return x.reshape(batch, rows // 2, 2, cols // 2, 2, features).mean(axis=(2, 4))

@@ -17,11 +17,10 @@ from idml_jax.models.layers import (
     EqualizedConv,
     EqualizedLinear,
     append_minibatch_deviation,
-    downsample,
     leaky,
     pixel_norm,
-    upsample,
 )
+from idml_jax.models.resampling import downsample, upsample
 from idml_jax.typing import Array, Images, Latents
 
 
@@ -33,21 +32,17 @@ class SynthesisBlock(nnx.Module):
         in_features: int,
         out_features: int,
         *,
-        padding: str,
+        periodic: bool,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
-        self.conv1 = EqualizedConv(
-            in_features, out_features, padding=padding, dtype=dtype, rngs=rngs
-        )
-        self.conv2 = EqualizedConv(
-            out_features, out_features, padding=padding, dtype=dtype, rngs=rngs
-        )
+        options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
+        self.conv1 = EqualizedConv(in_features, out_features, resample="up", **options)
+        self.conv2 = EqualizedConv(out_features, out_features, **options)
 
     def __call__(
         self, x: Float[Array, "batch rows cols in"]
     ) -> Float[Array, "batch 2*rows 2*cols out"]:
-        x = upsample(x)
         for conv in (self.conv1, self.conv2):
             x = pixel_norm(leaky(conv(x)))
         return x
@@ -105,19 +100,19 @@ class Generator(nnx.Module):
         self.first_size = first_size
         self.first_features = features[0]
         self.levels = len(features)
-        padding = "CIRCULAR" if periodic else "SAME"
         # The gain is a quarter of the usual one, as in the original's first layer.
         self.first = EqualizedLinear(
             latent_features, first_size**2 * features[0], gain=math.sqrt(2) / 4, rngs=rngs
         )
-        self.conv = EqualizedConv(features[0], features[0], padding=padding, dtype=dtype, rngs=rngs)
+        self.conv = EqualizedConv(
+            features[0], features[0], periodic=periodic, dtype=dtype, rngs=rngs
+        )
         self.blocks = nnx.List(
-            SynthesisBlock(coarse, fine, padding=padding, dtype=dtype, rngs=rngs)
+            SynthesisBlock(coarse, fine, periodic=periodic, dtype=dtype, rngs=rngs)
             for coarse, fine in zip(features[:-1], features[1:], strict=True)
         )
         self.to_image = nnx.List(
-            EqualizedConv(width, channels, (1, 1), gain=1.0, dtype=dtype, rngs=rngs)
-            for width in features
+            EqualizedLinear(width, channels, gain=1.0, dtype=dtype, rngs=rngs) for width in features
         )
 
     def __call__(
@@ -154,7 +149,7 @@ class Generator(nnx.Module):
 
 
 class AnalysisBlock(nnx.Module):
-    """One resolution of the discriminator: two equalized convolutions, then average pooling."""
+    """One resolution of the discriminator: two equalized convolutions, then half the side."""
 
     def __init__(
         self,
@@ -165,12 +160,14 @@ class AnalysisBlock(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.conv1 = EqualizedConv(in_features, in_features, dtype=dtype, rngs=rngs)
-        self.conv2 = EqualizedConv(in_features, out_features, dtype=dtype, rngs=rngs)
+        self.conv2 = EqualizedConv(
+            in_features, out_features, resample="down", dtype=dtype, rngs=rngs
+        )
 
     def __call__(
         self, x: Float[Array, "batch rows cols in"]
     ) -> Float[Array, "batch rows//2 cols//2 out"]:
-        return downsample(leaky(self.conv2(leaky(self.conv1(x)))))
+        return leaky(self.conv2(leaky(self.conv1(x))))
 
 
 class Discriminator(nnx.Module):
@@ -196,7 +193,7 @@ class Discriminator(nnx.Module):
     ):
         self.levels = len(features)
         self.from_image = nnx.List(
-            EqualizedConv(channels, width, (1, 1), dtype=dtype, rngs=rngs) for width in features
+            EqualizedLinear(channels, width, dtype=dtype, rngs=rngs) for width in features
         )
         self.blocks = nnx.List(
             AnalysisBlock(fine, coarse, dtype=dtype, rngs=rngs)

@@ -11,7 +11,7 @@ from idml_jax import models
 
 @pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (3, 3, 3)])
 def test_equalized_convolution_keeps_unit_variance(kernel, getkey):
-    layer = models.EqualizedConv(32, 64, kernel, gain=1.0, padding="CIRCULAR", rngs=nnx.Rngs(0))
+    layer = models.EqualizedConv(32, 64, kernel, gain=1.0, periodic=True, rngs=nnx.Rngs(0))
     x = jax.random.normal(getkey(), (8, *(8,) * len(kernel), 32), jnp.float32)
     assert abs(float(layer(x).var()) - 1) < 0.1
 
@@ -26,14 +26,23 @@ def test_pixel_norm_gives_unit_mean_square(getkey):
     np.testing.assert_allclose((models.pixel_norm(x) ** 2).mean(axis=-1), 1, rtol=1e-6)
 
 
-def test_downsample_undoes_upsample(getkey):
-    x = jax.random.normal(getkey(), (2, 3, 4, 5))
-    np.testing.assert_array_equal(models.downsample(models.upsample(x)), x)
+def test_equalized_linear_is_a_convolution_of_one_pixel(getkey):
+    convolution = models.EqualizedConv(3, 5, (1, 1), gain=1.0, rngs=nnx.Rngs(0))
+    linear = models.EqualizedLinear(3, 5, gain=1.0, rngs=nnx.Rngs(1))
+    linear.kernel[...] = convolution.kernel[...][0, 0]
+    x = jax.random.normal(getkey(), (2, 4, 6, 3), jnp.float32)
+    np.testing.assert_allclose(linear(x), convolution(x), atol=1e-6)
 
 
-def test_downsample_averages_two_by_two():
-    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
-    np.testing.assert_array_equal(models.downsample(x)[0, :, :, 0], [[2.5, 4.5], [10.5, 12.5]])
+def test_periodic_layer_continues_the_image_by_its_opposite_side(getkey):
+    layer = models.EqualizedConv(2, 3, periodic=True, rngs=nnx.Rngs(0))
+    x = jax.random.normal(getkey(), (1, 4, 6, 2), jnp.float32)
+    expected = sum(
+        jnp.roll(x, (1 - row, 1 - col), (1, 2)) @ (layer.scale * layer.kernel[...][row, col])
+        for row in range(3)
+        for col in range(3)
+    )
+    np.testing.assert_allclose(layer(x), expected, atol=1e-5)
 
 
 def test_minibatch_deviation_is_zero_for_equal_images_and_not_for_different_ones(getkey):
