@@ -71,16 +71,19 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     return dataclasses.replace(micrograph, image=np.clip(scaled, 0, 1).astype(np.float32))
 
 
-def choose_binning(micrographs: Sequence[Micrograph], size: int) -> int:
+def choose_binning(
+    train: Sequence[Micrograph], size: int, *, held_out: Sequence[Micrograph] = ()
+) -> int:
     """Binning at which a crop of `size` pixels shows enough of the material.
 
     The smallest factor at which the crop spans nine correlation lengths (the
-    median over the micrographs), but never so large that a micrograph would be
-    less than twice the crop. 1 where the micrographs are as small as that already.
+    median over the micrographs to train on), but never so large that a micrograph
+    of either group would be less than twice the crop. 1 where one is as small as
+    that already. Of the held-out micrographs nothing is used but their sizes.
     """
-    length = float(np.median([correlation_length(micrograph) for micrograph in micrographs]))
+    length = float(np.median([correlation_length(micrograph) for micrograph in train]))
     wanted = math.ceil(9 * length / size)
-    room = min(min(micrograph.size) for micrograph in micrographs) // (2 * size)
+    room = min(min(micrograph.size) for micrograph in (*train, *held_out)) // (2 * size)
     return max(1, min(wanted, room))
 
 

@@ -113,7 +113,7 @@ def prepare(config: Config) -> Material:
     train, held_out = data.split_by_specimen(
         micrographs, held_out=config.held_out, seed=config.seed
     )
-    binning = config.binning or data.choose_binning(micrographs, size)
+    binning = config.binning or data.choose_binning(train, size, held_out=held_out)
 
     def prepared(group: Sequence[data.Micrograph]) -> list[data.Micrograph]:
         return [data.equalize_contrast(micrograph.binned(binning)) for micrograph in group]

@@ -179,3 +179,11 @@ def test_binning_takes_the_median_length_and_the_smallest_micrograph():
     assert (correlation_length(fine), correlation_length(coarse)) == (12, 23)
     assert choose_binning([fine, fine, coarse], 20) == 6  # 5.4, rounded up
     assert choose_binning([fine, coarse, coarse], 20) == 10  # 10.4 wanted, room for 10
+
+
+def test_binning_of_held_out_micrographs_depends_on_their_sizes_alone():
+    fine = micrograph(laminate((402, 402), thicknesses=(13, 13)))
+    coarse = micrograph(laminate((800, 800), thicknesses=(25, 25)))
+    small = micrograph(laminate((200, 200), thicknesses=(25, 25)))
+    assert choose_binning([fine], 20, held_out=[coarse]) == 6
+    assert choose_binning([fine], 20, held_out=[small]) == 5
