@@ -1,7 +1,11 @@
 """Checkpoints: a state written whole or not at all, and the newest one found again."""
 
+import contextlib
 import logging
 import pathlib
+import sys
+import time
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import jax
@@ -63,7 +67,8 @@ class Checkpoints:
             return
         before = self.step
         try:
-            self._saver.save(step, _named(state), force=True)
+            with _stray_failures_dropped():
+                self._saver.save(step, _named(state), force=True)
         # Orbax reports what the operating system refused as either of the two.
         except (OSError, ValueError) as error:
             raise InputError(
@@ -94,6 +99,29 @@ class Checkpoints:
                 "another run folder."
             ) from error
         return jax.tree.unflatten(jax.tree.structure(like), [loaded[name] for name in named])
+
+
+@contextlib.contextmanager
+def _stray_failures_dropped() -> Iterator[None]:
+    """Keep quiet about the writes that fail after the first one has.
+
+    Orbax raises the first failure and closes its event loop; every other array's write
+    then fails on a thread of its own, and would print a traceback that says no more.
+    """
+    before = sys.unraisablehook
+
+    def drop(event: "sys.UnraisableHookArgs") -> None:
+        if str(event.exc_value) != "Event loop is closed":
+            before(event)
+
+    sys.unraisablehook = drop
+    try:
+        yield
+    except (OSError, ValueError):
+        time.sleep(1.0)  # until the last of them has failed
+        raise
+    finally:
+        sys.unraisablehook = before
 
 
 def _named(state: Any) -> dict[str, Any]:

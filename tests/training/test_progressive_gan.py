@@ -22,6 +22,7 @@ TINY = training.Recipe(
     latent_features=3,
     features=(6, 4),
     growth=training.Growth(images=(32, 48), batches=(4, 4)),
+    learning_rates=(1e-3, 1e-3),
 )
 
 SCRIPT = """
@@ -30,9 +31,17 @@ import jax
 jax.config.update("jax_compilation_cache_dir", sys.argv[2])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 sys.path.insert(0, sys.argv[3])
-from test_progressive_gan import TINY, two_micrographs
+from test_progressive_gan import TINY, fill_the_disk, two_micrographs
 from idml_jax import training
-training.train_progressive_gan(two_micrographs(), run=sys.argv[1], recipe=TINY, save_every=2)
+from idml_jax.errors import InputError
+show = fill_the_disk if sys.argv[4:] else None
+try:
+    training.train_progressive_gan(
+        two_micrographs(), run=sys.argv[1], recipe=TINY, save_every=2, show=show
+    )
+except InputError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
 """
 
 
@@ -44,6 +53,12 @@ def two_micrographs():
         data.Micrograph((0.5 + 0.4 * image[..., None]).astype(np.float32), f"waves_{index}")
         for index, image in enumerate(images)
     ]
+
+
+def fill_the_disk(images, done):
+    """From the first checkpoint on, no file gets larger than a page."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
 
 
 def state_of(run):
@@ -103,30 +118,34 @@ def test_a_finished_run_is_loaded_and_not_trained_again(unbroken):
 
 
 def test_another_recipe_in_the_same_folder_is_refused(unbroken):
-    other = dataclasses.replace(TINY, learning_rate=2e-3)
-    with pytest.raises(InputError, match="learning_rate is 0.001 there and 0.002 here"):
+    other = dataclasses.replace(TINY, penalty=0.3)
+    with pytest.raises(InputError, match="penalty is 0.2 there and 0.3 here"):
         training.train_progressive_gan(two_micrographs(), run=unbroken, recipe=other)
 
 
-def test_a_full_disk_during_a_checkpoint_leaves_the_last_one_readable(tmp_path):
+def test_a_full_disk_during_a_checkpoint_leaves_the_last_one_readable(tmp_path, unbroken):
     """A limit on the size of a file stands in for a full disk: the same call fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def fill_the_disk(images, done):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-
-    try:
-        with pytest.raises(InputError, match="step 4 could not be written") as caught:
-            training.train_progressive_gan(
-                two_micrographs(), run=tmp_path, recipe=TINY, save_every=2, show=fill_the_disk
-            )
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "\n" not in str(caught.value)
+    done = subprocess.run(
+        [*command(tmp_path, unbroken / "cache"), "fill the disk"],
+        env=environment(),
+        capture_output=True,
+    )
+    error = done.stderr.decode()
+    assert done.returncode == 2, error
+    # The bar is drawn over itself; what is left is one line.
+    lines = [line for line in error.split("\r")[-1].splitlines() if line]
+    assert len(lines) == 2, error
+    assert "step 4 could not be written" in lines[1]
     _, state = training.initial_state(*TINY.networks(), TINY.transform())
     with training.Checkpoints(tmp_path / "checkpoints") as checkpoints:
         assert checkpoints.step == 2
         checkpoints.restore(state)
+
+
+def test_a_level_without_a_learning_rate_is_refused(tmp_path):
+    recipe = dataclasses.replace(TINY, learning_rates=(1e-3,))
+    with pytest.raises(ValueError, match="`learning_rates` 1; give each level"):
+        training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
 
 
 def test_losses_that_are_not_finite_stop_the_run_by_name(tmp_path):
