@@ -9,16 +9,13 @@ from typing import Protocol, runtime_checkable
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import norm, qmc
 from tqdm import tqdm
 
+from idml_jax.design.latents import random_latents, sobol_latents
 from idml_jax.design.objectives import Objective
 from idml_jax.errors import InputError
 from idml_jax.report import claim, write_atomically
 from idml_jax.typing import Array, Image, Images, Latents, Phase
-
-MARGIN = 1e-3
-"""Cube coordinates are kept this far from 0 and 1, where the normal quantile is infinite."""
 
 
 @runtime_checkable
@@ -34,17 +31,17 @@ class GeneratorOfLatents(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """Every point that a search evaluated, in order.
+    """Every microstructure that a search evaluated, in order.
 
     Parameters
     ----------
-    points : array of shape (count, dim)
-        In the unit cube.
+    latents : array of shape (count, dim)
+        Of typical length.
     values : array of shape (count,)
         The property.
     """
 
-    points: Float[np.ndarray, "count dim"]
+    latents: Float[np.ndarray, "count dim"]
     values: Float[np.ndarray, " count"]
 
     def best(self, objective: Objective) -> int:
@@ -72,7 +69,7 @@ class Design:
     recomputed : float
         The property computed afresh from the saved latents, alone and not in a batch.
     start : int
-        Sobol points that the search began with.
+        Sobol latents that the search began with.
     search, random : History
         Of Bayesian optimization, and of random search with as many evaluations.
     """
@@ -99,7 +96,7 @@ def optimize_latents(
     run: str | pathlib.Path,
     phase: Callable[[Image], Phase],
     objective: Objective,
-    evaluations: int = 80,
+    evaluations: int = 128,
     start: int = 32,
     batch: int = 8,
     seed: int = 0,
@@ -125,9 +122,9 @@ def optimize_latents(
     evaluations : int
         Budget of each of the two searches.
     start : int
-        Sobol points before the first proposal.
+        Sobol latents before the first proposal.
     batch : int
-        Points evaluated at a time.
+        Latents evaluated at a time.
     seed : int
 
     Returns
@@ -156,12 +153,8 @@ def optimize_latents(
     def evaluate_batch(latents):
         return jax.vmap(lambda image: property(phase(image)))(generator(latents))
 
-    def evaluate(points):
-        return _evaluate(evaluate_batch, points, batch)
-
-    def sobol(count, seed):
-        power = int(np.ceil(np.log2(count)))
-        return qmc.Sobol(dimensions, rng=np.random.default_rng(seed)).random_base2(power)[:count]
+    def evaluate(latents):
+        return _evaluate(evaluate_batch, latents, batch)
 
     history = _load(run / "search.npz", dimensions)
     with tqdm(total=evaluations, initial=len(history.values), desc="design", unit="eval") as bar:
@@ -169,53 +162,33 @@ def optimize_latents(
             count = min(batch, evaluations - done)
             if done < start:
                 count = min(count, start - done)
-                points = sobol(start, seed)[done : done + count]
+                latents = sobol_latents(start, dimensions, seed=seed)[done : done + count]
             else:
                 # BoTorch takes seconds to import, and only a search needs it.
                 from idml_jax.design.proposals import propose
 
-                points = propose(
-                    history.points,
+                latents = propose(
+                    history.latents,
                     history.values,
                     objective=objective,
                     batch=count,
                     seed=seed + done,
                 )
             history = History(
-                np.concatenate([history.points, points]),
-                np.concatenate([history.values, evaluate(points)]),
+                np.concatenate([history.latents, latents]),
+                np.concatenate([history.values, evaluate(latents)]),
             )
             _save(run / "search.npz", history)
             bar.update(count)
 
-    history = History(history.points[:evaluations], history.values[:evaluations])
-    points = np.random.default_rng([seed, 1]).random((evaluations, dimensions))
-    random = History(points, evaluate(points))
+    history = History(history.latents[:evaluations], history.values[:evaluations])
+    latents = random_latents(evaluations, dimensions, seed=seed)
+    random = History(latents, evaluate(latents))
 
     index = history.best(objective)
-    np.save(buffer := io.BytesIO(), to_latents(history.points[index]))
+    np.save(buffer := io.BytesIO(), history.latents[index])
     write_atomically(run / "latents.npy", buffer.getvalue())
     return _recompute(run, generator, property, phase, objective, start, history, random)
-
-
-def to_latents(points: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*batch dim"]:
-    """Points of the unit cube as latents of typical length.
-
-    The normal quantiles of the coordinates, scaled to the root of their number,
-    which is the length that a random latent of many features has: a uniform
-    point of the cube is a random direction, and none is untypical.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> to_latents(np.array([0.9, 0.1])).round(3).tolist()
-    [1.0, -1.0]
-    """
-    quantiles = norm.ppf(np.clip(points, MARGIN, 1 - MARGIN))
-    # The centre of the cube has no direction; any one serves.
-    quantiles = np.where(np.abs(quantiles).sum(-1, keepdims=True) > 0, quantiles, 1.0)
-    length = np.linalg.norm(quantiles, axis=-1, keepdims=True)
-    return (np.sqrt(points.shape[-1]) * quantiles / length).astype(np.float32)
 
 
 def _recompute(run, generator, property, phase, objective, start, history, random) -> Design:
@@ -241,14 +214,13 @@ def _recompute(run, generator, property, phase, objective, start, history, rando
     )
 
 
-def _evaluate(evaluate_batch, points, batch) -> Float[np.ndarray, " count"]:
-    """Property of each point; the last batch is filled up, so that one size is compiled."""
-    latents = to_latents(points)
+def _evaluate(evaluate_batch, latents, batch) -> Float[np.ndarray, " count"]:
+    """Property of each image; the last batch is filled up, so that one size is compiled."""
     filled = np.concatenate([latents, latents[:1].repeat(-len(latents) % batch, axis=0)])
     values = [
-        np.asarray(evaluate_batch(part)) for part in filled.reshape(-1, batch, len(latents.T))
+        np.asarray(evaluate_batch(part)) for part in filled.reshape(-1, batch, latents.shape[1])
     ]
-    values = np.concatenate(values)[: len(points)].astype(float)
+    values = np.concatenate(values)[: len(latents)].astype(float)
     if not np.isfinite(values).all():
         raise InputError(
             f"the property is not finite for {int((~np.isfinite(values)).sum())} of "
@@ -260,11 +232,11 @@ def _evaluate(evaluate_batch, points, batch) -> Float[np.ndarray, " count"]:
 
 def _load(path: pathlib.Path, dimensions: int) -> History:
     if not path.exists():
-        return History(np.zeros((0, dimensions)), np.zeros(0))
+        return History(np.zeros((0, dimensions), np.float32), np.zeros(0))
     with np.load(path) as saved:
-        return History(saved["points"], saved["values"])
+        return History(saved["latents"], saved["values"])
 
 
 def _save(path: pathlib.Path, history: History) -> None:
-    np.savez(buffer := io.BytesIO(), points=history.points, values=history.values)
+    np.savez(buffer := io.BytesIO(), latents=history.latents, values=history.values)
     write_atomically(path, buffer.getvalue())

@@ -39,8 +39,8 @@ class Config:
     held_out: float = 0.2
     """Share of the micrographs that is never trained on."""
     effort: float = 1.0
-    """Images shown in training, in units of the default: about five minutes on two CPU cores."""
-    evaluations: int = 80
+    """Images shown in training, in units of the default: about six minutes on two CPU cores."""
+    evaluations: int = 128
     """Microstructures evaluated by the search, and as many by random search."""
     periodic: bool = True
     """Whether the generated images tile the plane."""
