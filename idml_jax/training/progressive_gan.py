@@ -55,8 +55,8 @@ class Recipe:
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
-    penalty : float
-        Weight of the gradient penalty, R1 or WGAN-GP's.
+    penalties : tuple of float
+        At each level, weight of the gradient penalty, R1 or WGAN-GP's.
     learning_rates : tuple of float
         At each level, of Adam with momentum 0.5 and 0.99, for both networks. Large,
         because equalized layers keep weights of order one and a short training has
@@ -75,11 +75,21 @@ class Recipe:
     periodic: bool = True
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
-    penalty: float = 0.2
+    penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
     learning_rates: tuple[float, ...] = (4e-3, 4e-3, 4e-3, 1e-3)
     half_life: int = 1000
     precision: str = "float32"
     seed: int = 0
+
+    def __post_init__(self):
+        given = {
+            "features": len(self.features),
+            "growth": len(self.growth.images),
+            "learning_rates": len(self.learning_rates),
+            "penalties": len(self.penalties),
+        }
+        if len(set(given.values())) != 1:
+            raise ValueError(f"give every level one entry of each; the levels given are {given}.")
 
     @property
     def size(self) -> int:
@@ -179,12 +189,6 @@ def train_progressive_gan(
     """
     run = pathlib.Path(run)
     recipe = recipe or Recipe()
-    levels = {len(recipe.features), len(recipe.growth.images), len(recipe.learning_rates)}
-    if len(levels) != 1:
-        raise ValueError(
-            f"`features` has {len(recipe.features)} levels, `growth` {len(recipe.growth.images)} "
-            f"and `learning_rates` {len(recipe.learning_rates)}; give each level all three."
-        )
     resident = keep_on_device(micrographs, size=recipe.size)
     claim(run / "generator.json", dataclasses.asdict(recipe))
     transform = recipe.transform()
@@ -207,7 +211,7 @@ def train_progressive_gan(
             learning_rate,
             level=level,
             loss=recipe.loss,
-            penalty=recipe.penalty,
+            penalty=recipe.penalties[level],
             decay=0.5 ** (batch / recipe.half_life),
             penalized=max(2, batch // 4),
         )

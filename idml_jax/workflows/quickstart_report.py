@@ -188,12 +188,13 @@ def _spread(values: Float[np.ndarray, " count"]) -> list[float]:
 
 
 def _pictures(results: Results):
-    figure, ax = report.new_figure(9.0, 4.8)
     real, made = results.held_out_images[:16], results.generated_images[:16]
     # The same number of both, so that the sheet breaks between them.
     count = min(len(real), len(made)) // 8 * 8 or min(len(real), len(made))
     images = np.concatenate([real[:count], made[:count]])[..., 0]
-    report.draw_images(ax, images, columns=min(8, count))
+    columns = min(8, count)
+    figure, ax = report.new_figure(9.0, 9.4 / columns * len(images) / columns)
+    report.draw_images(ax, images, columns=columns)
     return figure
 
 

@@ -23,6 +23,7 @@ TINY = training.Recipe(
     features=(6, 4),
     growth=training.Growth(images=(32, 48), batches=(4, 4)),
     learning_rates=(1e-3, 1e-3),
+    penalties=(0.2, 0.2),
 )
 
 SCRIPT = """
@@ -118,8 +119,8 @@ def test_a_finished_run_is_loaded_and_not_trained_again(unbroken):
 
 
 def test_another_recipe_in_the_same_folder_is_refused(unbroken):
-    other = dataclasses.replace(TINY, penalty=0.3)
-    with pytest.raises(InputError, match="penalty is 0.2 there and 0.3 here"):
+    other = dataclasses.replace(TINY, half_life=7)
+    with pytest.raises(InputError, match="half_life is 1000 there and 7 here"):
         training.train_progressive_gan(two_micrographs(), run=unbroken, recipe=other)
 
 
@@ -142,14 +143,16 @@ def test_a_full_disk_during_a_checkpoint_leaves_the_last_one_readable(tmp_path, 
         checkpoints.restore(state)
 
 
-def test_a_level_without_a_learning_rate_is_refused(tmp_path):
-    recipe = dataclasses.replace(TINY, learning_rates=(1e-3,))
-    with pytest.raises(ValueError, match="`learning_rates` 1; give each level"):
-        training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
+@pytest.mark.parametrize(
+    "name, entry", [("features", 6), ("learning_rates", 1e-3), ("penalties", 0.2)]
+)
+def test_a_level_without_its_entry_is_refused(name, entry):
+    with pytest.raises(ValueError, match=f"'{name}': 1"):
+        dataclasses.replace(TINY, **{name: (entry,)})
 
 
 def test_losses_that_are_not_finite_stop_the_run_by_name(tmp_path):
-    recipe = dataclasses.replace(TINY, penalty=float("inf"))
+    recipe = dataclasses.replace(TINY, penalties=(float("inf"),) * 2)
     with pytest.raises(InputError, match="no longer finite"):
         training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
 
