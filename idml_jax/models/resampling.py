@@ -42,8 +42,8 @@ def convolution(
     """
     space = "DHW"[5 - x.ndim :]
     return jax.lax.conv_general_dilated(
-        x,
-        kernel.astype(x.dtype),
+        jnp.asarray(x),
+        jnp.asarray(kernel, x.dtype),
         window_strides=(1,) * len(space),
         padding="VALID",
         dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
 from idml_jax import data, design, evaluation, properties, report, statistics, training
 from idml_jax.typing import Images
@@ -50,10 +51,12 @@ def study(config: Config, material: Material) -> None:
     print("comparing generated with held-out micrographs ...")
     images = gan.sample(jax.random.fold_in(key, 1), SAMPLES)
     comparison = evaluation.compare(images, held_out, train, seed=config.seed)
-    nearest = [evaluation.nearest_training_crop(image, train) for image in images[:SHOWN]]
     crops = np.concatenate([data.grid_crops(m.image, gan.size) for m in held_out])
     chosen = np.random.default_rng(config.seed).permutation(len(crops))[:SHOWN]
-    floor = [evaluation.nearest_training_crop(crop, train) for crop in crops[chosen]]
+    nearest = [
+        evaluation.nearest_training_crop(image, train)
+        for image in tqdm((*images[:SHOWN], *crops[chosen]), desc="nearest crops", unit="img")
+    ]
 
     conductivity = properties.Conductivity(phases=(1.0, config.contrast), unit="k of dark")
     along_rows = conductivity.along("rows")
@@ -75,8 +78,8 @@ def study(config: Config, material: Material) -> None:
         held_out_images=crops,
         generated_images=images,
         comparison=comparison,
-        nearest=nearest,
-        nearest_held_out=floor,
+        nearest=nearest[:SHOWN],
+        nearest_held_out=nearest[SHOWN:],
         generated_values=np.asarray(each(statistics.bright_phase(images))),
         held_out_values=np.asarray(each(statistics.bright_phase(crops))),
         design=result,
