@@ -84,8 +84,7 @@ class EqualizedConv(nnx.Module):
 
     def __call__(self, x: Float[Array, "batch *space in"]) -> Float[Array, "batch *fine out"]:
         x = jnp.pad(jnp.asarray(x, self.dtype), self.margins, mode=self.padding)
-        x = self.convolution(x, self.scale * self.kernel[...])
-        return x + self.bias[...].astype(self.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+        return _plus_bias(self.convolution(x, self.scale * self.kernel[...]), self.bias[...])
 
 
 _CONVOLUTIONS = {None: convolution, "up": convolution_of_upsampled, "down": downsampled_convolution}
@@ -115,8 +114,14 @@ class EqualizedLinear(nnx.Module):
 
     def __call__(self, x: Float[Array, "*lead in"]) -> Float[Array, "*lead out"]:
         kernel = (self.scale * self.kernel[...]).astype(self.dtype)
-        x = jnp.asarray(x, self.dtype) @ kernel
-        return x + self.bias[...].astype(self.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+        return _plus_bias(jnp.asarray(x, self.dtype) @ kernel, self.bias[...])
+
+
+def _plus_bias(
+    x: Float[Array, "*lead features"], bias: Float[Array, " features"]
+) -> Float[Array, "*lead features"]:
+    # Reshaped, so that it works where JAX is told to refuse arrays of different ranks.
+    return x + bias.astype(x.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 
 
 def pixel_norm(x: Float[Array, "*lead features"]) -> Float[Array, "*lead features"]:

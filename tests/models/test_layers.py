@@ -45,6 +45,24 @@ def test_periodic_layer_continues_the_image_by_its_opposite_side(getkey):
     np.testing.assert_allclose(layer(x), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("resample", [None, "up", "down"])
+def test_bfloat16_convolution_errs_by_its_roundings_alone(resample, getkey):
+    narrow, wide = (
+        models.EqualizedConv(16, 8, resample=resample, dtype=dtype, rngs=nnx.Rngs(0))
+        for dtype in (jnp.bfloat16, jnp.float32)
+    )
+    x = jax.random.normal(getkey(), (2, 8, 8, 16), jnp.float32)
+    expected, found = wide(x), narrow(x)
+    assert found.dtype == jnp.bfloat16
+    error = np.abs(np.asarray(found, np.float32) - np.asarray(expected))
+    wide.kernel[...] = jnp.abs(wide.kernel[...])
+    # Image and kernel are rounded to half a unit in the last of 8 places, 2**-9, and what comes
+    # out as well, twice; the products are summed in float32.
+    bound = 2**-8 * np.asarray(wide(jnp.abs(x))) + 2**-8 * np.abs(np.asarray(expected))
+    assert (error <= 1.01 * bound).all()
+    assert error.max() > 0
+
+
 def test_minibatch_deviation_is_zero_for_equal_images_and_not_for_different_ones(getkey):
     image = jax.random.normal(getkey(), (1, 4, 4, 3))
     same = models.append_minibatch_deviation(jnp.tile(image, (8, 1, 1, 1)))
