@@ -13,6 +13,11 @@ from scipy.stats import norm, qmc
 def on_sphere(vectors: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*batch dim"]:
     """Scale vectors to the root of their number of features, the length of a typical latent.
 
+    Raises
+    ------
+    ValueError
+        If a vector is zero: it has no direction to keep.
+
     Examples
     --------
     >>> import numpy as np
@@ -20,6 +25,8 @@ def on_sphere(vectors: Float[np.ndarray, "*batch dim"]) -> Float[np.ndarray, "*b
     [1.0, 1.0]
     """
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    if not length.all():
+        raise ValueError("a latent of zeros has no direction; give one that differs from zero.")
     return (np.sqrt(vectors.shape[-1]) * vectors / length).astype(np.float32)
 
 

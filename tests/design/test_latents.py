@@ -30,3 +30,8 @@ def test_random_draws_and_a_sobol_start_of_one_seed_share_nothing():
     assert not np.isin(
         design.sobol_latents(16, 4, seed=3), design.random_latents(16, 4, seed=3)
     ).any()
+
+
+def test_a_latent_without_a_direction_is_refused():
+    with pytest.raises(ValueError, match="no direction"):
+        design.on_sphere(np.array([[1.0, 2.0], [0.0, 0.0]]))
