@@ -1,6 +1,7 @@
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length
 from .contrast import equalize_contrast as equalize_contrast
+from .contrast import mean_chord_length as mean_chord_length
 from .crops import Resident as Resident
 from .crops import check_sizes as check_sizes
 from .crops import grid_crops as grid_crops

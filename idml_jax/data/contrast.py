@@ -15,6 +15,12 @@ DARK, BRIGHT = 0.2, 0.8
 
 THRESHOLD = 0.5 * (DARK + BRIGHT)
 
+RESOLVED = 6.0
+"""Mean chord of the scarcer phase, in pixels, from which on a generator draws it solid.
+
+Measured on three materials: precipitates of 6.4 pixels and blobs of 9.7 come out solid, and
+pores of 9.5 as well; the same pores at 5.2 pixels come out as rings."""
+
 
 def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     r"""The micrograph on a grey scale where its two phases have the means 0.2 and 0.8.
@@ -74,17 +80,48 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
 def choose_binning(
     train: Sequence[Micrograph], size: int, *, held_out: Sequence[Micrograph] = ()
 ) -> int:
-    """Binning at which a crop of `size` pixels shows enough of the material.
+    """Binning at which a crop of `size` pixels shows enough of the material, and clearly.
 
-    The smallest factor at which the crop spans nine correlation lengths (the
-    median over the micrographs to train on), but never so large that a micrograph
-    of either group would be less than twice the crop. 1 where one is as small as
-    that already. Of the held-out micrographs nothing is used but their sizes.
+    Enough is nine correlation lengths; clearly is a mean chord of `RESOLVED` pixels
+    in the scarcer phase, because a generator draws features of fewer pixels as their
+    outlines. The largest factor that serves the second is taken, up to the one that
+    gives the first, and never so large that a micrograph of either group would be
+    less than twice the crop; 1 where one is as small as that already. Where no
+    factor is clear, the one with the longest chords: averaging takes noise away
+    before it takes features. Lengths are medians over the micrographs to train on;
+    of the held-out ones nothing is used but their sizes.
     """
     length = float(np.median([correlation_length(micrograph) for micrograph in train]))
     wanted = math.ceil(9 * length / size)
     room = min(min(micrograph.size) for micrograph in (*train, *held_out)) // (2 * size)
-    return max(1, min(wanted, room))
+    chords = {}
+    for factor in range(max(1, min(wanted, room)), 0, -1):
+        binned = [mean_chord_length(micrograph.binned(factor)) for micrograph in train]
+        chords[factor] = float(np.median(binned))
+        if chords[factor] >= RESOLVED:
+            return factor
+    return max(chords, key=lambda factor: chords[factor])
+
+
+def mean_chord_length(micrograph: Micrograph) -> float:
+    """Mean length, in pixels along rows and cols, of the lines inside the scarcer phase.
+
+    Twice the phase's share divided by the share of neighbours that a boundary
+    parts, which a chord cut off by the image's edge does not shorten. 0 where there
+    is one phase only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layers = np.tile(np.float32([[[0], [1]]]), (4, 2, 1))
+    >>> mean_chord_length(Micrograph(layers, "one pixel across, endless along"))
+    2.0
+    """
+    image = micrograph.image[..., 0]
+    phase = image > filters.threshold_otsu(image)
+    share = min(phase.mean(), 1 - phase.mean())
+    parted = ((phase[1:] != phase[:-1]).mean() + (phase[:, 1:] != phase[:, :-1]).mean()) / 2
+    return float(2 * share / parted) if share else 0.0
 
 
 def correlation_length(micrograph: Micrograph) -> float:

@@ -35,7 +35,7 @@ class Config:
     """Rows to cut off each micrograph: the microscope's information bar."""
     binning: int | None = None
     """Pixels to average into one along each axis. By default as few as let a crop of 64 pixels
-    show nine correlation lengths of the material."""
+    show nine correlation lengths of the material, but none that would make its features thin."""
     held_out: float = 0.2
     """Share of the micrographs that is never trained on."""
     effort: float = 1.0

@@ -1,5 +1,7 @@
 """One grey scale for a set, binning, and how far a micrograph is correlated."""
 
+import math
+
 import jax
 import numpy as np
 import pytest
@@ -8,11 +10,13 @@ from hypothesis import strategies as st
 
 from idml_jax.data import (
     Micrograph,
+    checkerboard,
     choose_binning,
     correlation_length,
     equalize_contrast,
     gaussian_random_field,
     laminate,
+    mean_chord_length,
 )
 from idml_jax.errors import InputError
 
@@ -177,13 +181,50 @@ def test_binning_takes_the_median_length_and_the_smallest_micrograph():
     fine = micrograph(laminate((402, 402), thicknesses=(13, 13)))
     coarse = micrograph(laminate((800, 800), thicknesses=(25, 25)))
     assert (correlation_length(fine), correlation_length(coarse)) == (12, 23)
-    assert choose_binning([fine, fine, coarse], 20) == 6  # 5.4, rounded up
-    assert choose_binning([fine, coarse, coarse], 20) == 10  # 10.4 wanted, room for 10
+    assert choose_binning([fine, fine, coarse], 40) == 3  # 2.7, rounded up
+    assert choose_binning([fine, coarse, coarse], 40) == 5  # 5.2 wanted, room for 5
 
 
 def test_binning_of_held_out_micrographs_depends_on_their_sizes_alone():
     fine = micrograph(laminate((402, 402), thicknesses=(13, 13)))
     coarse = micrograph(laminate((800, 800), thicknesses=(25, 25)))
     small = micrograph(laminate((200, 200), thicknesses=(25, 25)))
-    assert choose_binning([fine], 20, held_out=[coarse]) == 6
-    assert choose_binning([fine], 20, held_out=[small]) == 5
+    assert choose_binning([fine], 40, held_out=[coarse]) == 3
+    assert choose_binning([fine], 40, held_out=[small]) == 2
+
+
+@pytest.mark.parametrize(
+    ("bright", "factor"),
+    [
+        (25, 7),  # chords of 50 / 7 pixels, clear at what nine lengths ask for
+        (15, 5),  # 30 / 5 pixels
+        (4, 1),  # 8 pixels, and 4 already at a factor of 2
+    ],
+)
+def test_binning_keeps_the_scarcer_phase_clear(bright, factor):
+    layers = micrograph(laminate((1600, 1600), thicknesses=(bright, 50 - bright)))
+    # Of thin layers the covariance falls sooner, and nine lengths ask for less.
+    assert math.ceil(9 * correlation_length(layers) / 32) >= min(factor + 1, 7)
+    # 63 boundaries of 32 periods: the last one lies outside.
+    assert mean_chord_length(layers) == pytest.approx(2 * bright * 64 / 63, rel=1e-3)
+    assert choose_binning([layers], 32) == factor
+
+
+def test_binning_of_noise_that_is_never_clear_has_the_longest_chords():
+    """Noise cuts the chords of layers short; averaged over 3 x 3 pixels it cuts the fewest."""
+    layers = np.asarray(laminate((900, 900), thicknesses=(5, 5)), float)
+    noisy = micrograph(layers + np.random.default_rng(0).normal(0, 1, layers.shape))
+    chords = {factor: mean_chord_length(noisy.binned(factor)) for factor in range(1, 5)}
+    assert max(chords.values()) < 6
+    wanted = math.ceil(9 * correlation_length(noisy) / 10)
+    assert (
+        choose_binning([noisy], 10)
+        == max((chords[factor], factor) for factor in range(1, min(wanted, 4) + 1))[1]
+    )
+
+
+def test_mean_chord_length_of_a_checkerboard_and_of_one_phase():
+    pattern = np.asarray(checkerboard((60, 60), side=6), float)
+    # 9 boundaries in 59 pairs of neighbours.
+    assert mean_chord_length(micrograph(pattern)) == pytest.approx(2 * 0.5 * 59 / 9)
+    assert mean_chord_length(micrograph(np.full((8, 8), 0.3))) == 0
