@@ -5,6 +5,7 @@ import logging
 import pathlib
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -103,10 +104,11 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def _stray_failures_dropped() -> Iterator[None]:
-    """Keep quiet about the writes that fail after the first one has.
+    """Keep quiet about the writes that fail, or are given up, after the first one has.
 
     Orbax raises the first failure and closes its event loop; every other array's write
-    then fails on a thread of its own, and would print a traceback that says no more.
+    then fails on a thread of its own, or is never begun, and each would print lines that
+    say no more. They come whenever they come, so what drops them stays after a failure.
     """
     before = sys.unraisablehook
 
@@ -118,10 +120,11 @@ def _stray_failures_dropped() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError):
-        time.sleep(1.0)  # until the last of them has failed
+        given_up = r"coroutine 'async_serialize_from_host\b.*' was never awaited"
+        warnings.filterwarnings("ignore", given_up, RuntimeWarning)
+        time.sleep(1.0)  # most have failed by then, also where the process ends at once
         raise
-    finally:
-        sys.unraisablehook = before
+    sys.unraisablehook = before
 
 
 def _named(state: Any) -> dict[str, Any]:
