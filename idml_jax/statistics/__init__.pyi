@@ -1,5 +1,10 @@
-from .correlation import radial_average as radial_average
 from .correlation import two_point_correlation as two_point_correlation
+from .correlation import two_point_correlations as two_point_correlations
 from .phases import bright_phase as bright_phase
+from .phases import memberships as memberships
 from .phases import soft_phase as soft_phase
 from .phases import volume_fraction as volume_fraction
+from .profiles import correlation_length as correlation_length
+from .profiles import directional_profile as directional_profile
+from .profiles import radial_average as radial_average
+from .profiles import spectral_density as spectral_density

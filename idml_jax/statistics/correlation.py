@@ -1,15 +1,13 @@
-"""Two-point statistics of a microstructure, in 2 and 3 dimensions."""
+"""Two-point correlations of phases, in 2 and 3 dimensions."""
 
 import functools
-import math
-from typing import cast
 
+import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Float
-from scipy.fft import next_fast_len
+from jaxtyping import Bool, Complex, Float
 
-from idml_jax.statistics.phases import real_dtype
+from idml_jax.statistics.pairs import pair_sums, pairs_that_exist, spectrum
+from idml_jax.statistics.phases import check_known, real_dtype
 from idml_jax.typing import Array, Phase
 
 
@@ -76,108 +74,133 @@ def two_point_correlation(
     >>> s2[4:7, 4].round(6).tolist()
     [0.5, 0.0, 0.5]
     """
-    phase = jnp.asarray(phase)
-    shape = phase.shape
-    if phase.ndim not in (2, 3):
-        raise ValueError(
-            f"`phase` has {phase.ndim} axes; a microstructure has 2 or 3 (no channels, no batch: "
-            "use `jax.vmap`)."
-        )
-    for name, array in (("other", other), ("mask", mask)):
-        if array is not None and array.shape != shape:
-            raise ValueError(
-                f"`{name}` has the shape {array.shape} and `phase` {shape}: give equal."
-            )
-    dtype = real_dtype(phase)
-    given = [phase, *(jnp.asarray(array) for array in (other, mask) if array is not None)]
-    for array in given:
-        real_dtype(array)
+    given = check_known(phase, mask, other=other)
+    dtype = real_dtype(given[0])
     # Pairs of pixels that are in or out are counted, not weighed.
-    whole = all(array.dtype == bool for array in given)
-
-    first = phase.astype(dtype)
-    second = first if other is None else jnp.asarray(other).astype(dtype)
-    known = None if mask is None else jnp.asarray(mask).astype(dtype)
-    if known is not None:
-        first, second = (jnp.where(known > 0, field, 0) * known for field in (first, second))
-
-    pairs = _pairs(first, None if other is None else second, periodic=periodic)
-    if known is None:
-        tried = jnp.asarray(_places(shape, periodic=periodic), dtype)
-        return (jnp.rint(pairs) if whole else pairs) / tried
-    tried = _pairs(known, periodic=periodic)
-    if whole:
-        pairs, tried = jnp.rint(pairs), jnp.rint(tried)
-    # What the transforms leave of nothing, by rounding, is no pair.
-    rounding = 8 * jnp.finfo(dtype).eps * jnp.sum(known**2)
-    exists = tried > jnp.maximum(rounding, jnp.finfo(dtype).tiny)
-    # The division is safe on both branches, or its derivative would be NaN on both.
-    return jnp.where(exists, pairs / jnp.where(exists, tried, 1), jnp.nan)
+    whole = all(array.dtype == bool for array in given if array is not None)
+    return _correlation(*given, dtype=dtype, whole=whole, periodic=periodic)
 
 
-def _pairs(
-    first: Float[Array, "*space"],
-    second: Float[Array, "*space"] | None = None,
+def two_point_correlations(
+    memberships: Bool[Array, "phases *space"] | Float[Array, "phases *space"],
     *,
-    periodic: bool,
-) -> Float[Array, "*space"]:
-    """Sum of the products of all pairs of pixels at each displacement, centred."""
-    shape = first.shape
-    # Zeros as wide as the longest displacement kept, half a side, stop it from wrapping.
-    wide = tuple(cast(int, next_fast_len(n + n // 2, real=True)) for n in shape)
-    grid = shape if periodic else wide
-    forward = jnp.fft.rfftn(first, grid)
-    backward = forward if second is None else jnp.fft.rfftn(second, grid)
-    pairs = jnp.fft.fftshift(jnp.fft.irfftn(forward.conj() * backward, grid))
-    return pairs[
-        tuple(
-            slice(side // 2 - n // 2, side // 2 - n // 2 + n)
-            for side, n in zip(grid, shape, strict=True)
-        )
-    ]
-
-
-def _places(shape: tuple[int, ...], *, periodic: bool) -> Float[np.ndarray, "..."]:
-    """Number of pairs of pixels at each displacement, centred, where all are known."""
-    if periodic:
-        return np.asarray(float(math.prod(shape)))
-    overlaps = [n - np.abs(np.arange(n) - n // 2).astype(float) for n in shape]
-    return functools.reduce(np.multiply.outer, overlaps)
-
-
-def radial_average(
-    field: Float[Array, "*space"],
-) -> tuple[Float[np.ndarray, " bins"], Float[Array, " bins"]]:
-    """Average of a centred field over rings, or shells, one pixel wide.
+    periodic: bool = True,
+    mask: Phase | None = None,
+) -> Float[Array, "phases phases *space"]:
+    r"""Every auto- and cross-correlation of the phases of one microstructure.
 
     Parameters
     ----------
-    field : array of shape (M, N) or (P, M, N)
-        Zero displacement at index ``n // 2`` of each axis, as
-        `two_point_correlation` returns it.
+    memberships : array of shape (phases, M, N) or (phases, P, M, N)
+        Membership of each phase, as `memberships` makes them of labels.
+    periodic, mask
+        As in `two_point_correlation`.
 
     Returns
     -------
-    distances : array of shape (bins,)
-        Mean distance, in pixels, of the pixels in each ring: exactly 0 for the
-        first, near 1, 2, ... for the next. Every ring that is whole, which for a
-        shorter side of N are ``(N + 1) // 2``.
-    values : array of shape (bins,)
-        Mean of the field over each ring; NaN if the field has a NaN in it.
+    s2 : float array of shape (phases, phases, M, N) or (phases, phases, P, M, N)
+        ``s2[a, b]`` is ``two_point_correlation(memberships[a], memberships[b])``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `two_point_correlation` does.
+
+    Notes
+    -----
+    One Fourier transform for each phase, and one for each pair. Where the memberships
+    of each pixel add up to one, so do all values at each displacement, and ``phases -
+    1`` of the correlations determine the others [1]_. Memory: the result, and a
+    spectrum for each phase. Differentiable in soft phases.
+
+    References
+    ----------
+    .. [1] S. R. Niezgoda, D. T. Fullwood, S. R. Kalidindi, Acta Materialia 56, 5285
+       (2008).
 
     Examples
     --------
     >>> import jax.numpy as jnp
-    >>> distances, values = radial_average(jnp.ones((9, 9)))
-    >>> distances.round(2).tolist(), values.tolist()
-    ([0.0, 1.21, 2.16, 3.04, 4.08], [1.0, 1.0, 1.0, 1.0, 1.0])
+    >>> from idml_jax.statistics import memberships
+    >>> s2 = two_point_correlations(memberships(jnp.array([[0, 1], [2, 1]]), 3))
+    >>> s2[:, :, 1, 1].diagonal().tolist(), float(s2[..., 0, 0].sum())
+    ([0.25, 0.5, 0.25], 1.0)
     """
-    # All of the geometry is known from the shape: numpy, once, at trace time.
-    centred = [np.arange(side) - side // 2 for side in field.shape]
-    distance = np.sqrt(sum(axis**2 for axis in np.meshgrid(*centred, indexing="ij", sparse=True)))
-    ring = np.rint(distance).astype(np.int32).ravel()
-    bins = (min(field.shape) + 1) // 2
-    counts = np.bincount(ring)[:bins]
-    distances = np.bincount(ring, weights=distance.ravel())[:bins] / counts
-    sums = jnp.zeros(int(ring.max()) + 1, field.dtype).at[ring].add(field.ravel())[:bins]
-    return distances, sums / counts.astype(field.dtype)
+    if jnp.ndim(memberships) not in (3, 4):
+        raise ValueError(
+            f"`memberships` has {jnp.ndim(memberships)} axes: one of phases and the 2 or 3 of the "
+            "microstructure; `memberships(labels, count)` makes it of labels."
+        )
+    known = None
+    phases = []
+    for phase in memberships:
+        phase, _, known = check_known(phase, mask, name="memberships")
+        phases.append(phase)
+    dtype = real_dtype(phases[0])
+    whole = all(array.dtype == bool for array in (*phases, known) if array is not None)
+    return _correlations(phases, known, dtype=dtype, whole=whole, periodic=periodic)
+
+
+@functools.partial(jax.jit, static_argnames=("dtype", "whole", "periodic"))
+def _correlation(
+    phase: Phase,
+    other: Phase | None,
+    mask: Phase | None,
+    *,
+    dtype: jnp.dtype,
+    whole: bool,
+    periodic: bool,
+) -> Float[Array, "*space"]:
+    """Two-point correlation of phases that were checked."""
+    phases = [phase] if other is None else [phase, other]
+    spectra = [_weighed_spectrum(array, mask, dtype, periodic) for array in phases]
+    hits = pair_sums(spectra[0], spectra[-1], phase.shape, periodic)
+    return _share(hits, _tried(phase.shape, mask, dtype, whole, periodic), whole)
+
+
+@functools.partial(jax.jit, static_argnames=("dtype", "whole", "periodic"))
+def _correlations(
+    phases: list[Phase], mask: Phase | None, *, dtype: jnp.dtype, whole: bool, periodic: bool
+) -> Float[Array, "phases phases *space"]:
+    """All two-point correlations of phases that were checked."""
+    shape = phases[0].shape
+    spectra = [_weighed_spectrum(phase, mask, dtype, periodic) for phase in phases]
+    tried = _tried(shape, mask, dtype, whole, periodic)
+    rows = [
+        jnp.stack([_share(pair_sums(a, b, shape, periodic), tried, whole) for b in spectra])
+        for a in spectra
+    ]
+    return jnp.stack(rows)
+
+
+def _weighed_spectrum(
+    phase: Phase, mask: Phase | None, dtype: jnp.dtype, periodic: bool
+) -> Complex[Array, "*frequencies"]:
+    """Spectrum of a phase as far as it is known."""
+    weights = phase.astype(dtype)
+    return spectrum(weights if mask is None else weights * mask.astype(dtype), periodic)
+
+
+def _tried(
+    shape: tuple[int, ...], mask: Phase | None, dtype: jnp.dtype, whole: bool, periodic: bool
+) -> Float[Array, "*displacements"]:
+    """Number, or weight, of the pairs at each displacement; 0 where none is known."""
+    if mask is None:
+        return jnp.asarray(pairs_that_exist(shape, periodic), dtype)
+    known = mask.astype(dtype)
+    weights = spectrum(known, periodic)
+    tried = pair_sums(weights, weights, shape, periodic)
+    # What the transforms leave of nothing, by rounding, is no pair.
+    rounding = 8 * jnp.finfo(dtype).eps * jnp.sum(known**2)
+    exists = tried > jnp.maximum(rounding, jnp.finfo(dtype).tiny)
+    return jnp.where(exists, jnp.rint(tried) if whole else tried, 0)
+
+
+def _share(
+    hits: Float[Array, "*space"], tried: Float[Array, "*displacements"], whole: bool
+) -> Float[Array, "*space"]:
+    """Pairs that hit over pairs that exist; NaN where there are none."""
+    if whole:
+        hits = jnp.rint(hits)
+    # The division is safe on both branches, or its derivative would be NaN on both.
+    return jnp.where(tried > 0, hits / jnp.where(tried > 0, tried, 1), jnp.nan)

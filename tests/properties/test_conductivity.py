@@ -3,7 +3,6 @@
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -254,14 +253,6 @@ def test_conductivities_must_be_positive_and_finite(value):
 def test_a_cell_has_two_or_three_axes(shape):
     with pytest.raises(ValueError, match=f"has {len(shape)} axes; a cell has 2 or 3"):
         effective_conductivity(np.ones(shape))
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_integers_are_refused(unchecked):

@@ -6,7 +6,6 @@ import math
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.signal
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from idml_jax.data.synthetic import checkerboard, gaussian_random_field
-from idml_jax.statistics import radial_average, two_point_correlation, volume_fraction
+from idml_jax.statistics import two_point_correlation, volume_fraction
 
 # A new shape is a new compilation: hypothesis draws the pixels, not the shape.
 SHAPES = [(4, 5), (5, 3), (3, 4, 2)]
@@ -339,14 +338,6 @@ def test_other_than_two_or_three_axes_are_refused(shape):
         two_point_correlation(jnp.zeros(shape))
 
 
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
 @pytest.mark.parametrize("name", ["other", "mask"])
 def test_unequal_shapes_are_refused(name, unchecked):
     with pytest.raises(ValueError, match=rf"`{name}` has the shape \(4, 4\) and `phase` \(4, 5\)"):
@@ -398,67 +389,3 @@ def test_berea_sandstone_has_its_published_values(real_data):
         (s2[200:, 200, 200], s2[200, 200:, 200], s2[200, 200, 200:]), published, strict=True
     ):
         np.testing.assert_allclose(line, values[:200], rtol=0, atol=1e-6)
-
-
-# --- radial average -----------------------------------------------------------------------------
-
-
-def rings(shape):
-    """Ring of each pixel and its distance from the centre, the way the definition reads."""
-    ring, distance = np.empty(shape, int), np.empty(shape)
-    for index in np.ndindex(shape):
-        distance[index] = math.dist(index, [side // 2 for side in shape])
-        ring[index] = round(distance[index])
-    return ring, distance
-
-
-RADIAL = pytest.mark.parametrize("shape", [(8, 8), (9, 9), (7, 12), (6, 7, 5), (1, 4)], ids=str)
-
-
-@RADIAL
-def test_radial_average_matches_the_definition(shape):
-    field = random(0, shape)
-    ring, distance = rings(shape)
-    distances, values = radial_average(field)
-    for k in range(len(distances)):
-        assert distances[k] == pytest.approx(distance[ring == k].mean(), abs=1e-12)
-        assert float(values[k]) == pytest.approx(field[ring == k].mean(), abs=1e-12)
-
-
-@RADIAL
-def test_every_ring_is_whole_and_none_that_is_whole_is_missing(shape):
-    """As many pixels as the same ring has in a window that is large enough for all."""
-    bins = len(radial_average(np.ones(shape))[0])
-    large, _ = rings((21,) * len(shape))
-    here, _ = rings(shape)
-    whole = [(here == k).sum() == (large == k).sum() for k in range(bins + 1)]
-    assert whole == [True] * bins + [False]
-
-
-@RADIAL
-def test_radial_average_of_a_constant_is_the_constant(shape):
-    distances, values = radial_average(np.full(shape, 0.3))
-    np.testing.assert_allclose(values, 0.3, rtol=1e-12)
-    assert distances[0] == 0
-
-
-@RADIAL
-def test_a_field_that_is_the_distance_averages_to_the_distances(shape):
-    distances, values = radial_average(2 * rings(shape)[1] + 1)
-    np.testing.assert_allclose(values, 2 * distances + 1, rtol=1e-12)
-    assert float(values[0]) == 1
-
-
-@law
-@given(field=hnp.arrays(float, (8, 8), elements=st.floats(-1, 1)))
-def test_radial_average_forgets_the_direction(field):
-    transposed = radial_average(field.T.copy())[1]
-    np.testing.assert_allclose(radial_average(field)[1], transposed, atol=1e-12)
-
-
-def test_radial_average_runs_under_jit_and_vmap():
-    fields = jnp.asarray(random(0, (3, 8, 9)))
-    _, values = jax.jit(jax.vmap(radial_average, out_axes=(None, 0)))(fields)
-    one_by_one = jnp.stack([radial_average(field)[1] for field in fields])
-    np.testing.assert_allclose(values, one_by_one, atol=1e-12)
-    check_grads(lambda f: radial_average(jnp.asarray(f))[1], (fields[0],), order=1)
