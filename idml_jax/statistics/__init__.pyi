@@ -1,5 +1,8 @@
 from .correlation import two_point_correlation as two_point_correlation
 from .correlation import two_point_correlations as two_point_correlations
+from .n_point import n_point_correlation as n_point_correlation
+from .n_point import n_point_window as n_point_window
+from .n_point import three_point_correlation as three_point_correlation
 from .phases import bright_phase as bright_phase
 from .phases import memberships as memberships
 from .phases import soft_phase as soft_phase
@@ -8,3 +11,5 @@ from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
 from .profiles import radial_average as radial_average
 from .profiles import spectral_density as spectral_density
+from .triangles import TriangleCorrelation as TriangleCorrelation
+from .triangles import triangle_correlation as triangle_correlation
