@@ -11,5 +11,9 @@ from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
 from .profiles import radial_average as radial_average
 from .profiles import spectral_density as spectral_density
+from .segments import ChordLengths as ChordLengths
+from .segments import chord_length_distribution as chord_length_distribution
+from .segments import chord_lengths as chord_lengths
+from .segments import lineal_path as lineal_path
 from .triangles import TriangleCorrelation as TriangleCorrelation
 from .triangles import triangle_correlation as triangle_correlation
