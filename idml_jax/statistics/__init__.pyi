@@ -1,3 +1,7 @@
+from .clusters import label_clusters as label_clusters
+from .clusters import largest_cluster_share as largest_cluster_share
+from .clusters import percolates as percolates
+from .clusters import two_point_cluster as two_point_cluster
 from .correlation import two_point_correlation as two_point_correlation
 from .correlation import two_point_correlations as two_point_correlations
 from .n_point import n_point_correlation as n_point_correlation
@@ -7,6 +11,9 @@ from .phases import bright_phase as bright_phase
 from .phases import memberships as memberships
 from .phases import soft_phase as soft_phase
 from .phases import volume_fraction as volume_fraction
+from .pores import SizeDistribution as SizeDistribution
+from .pores import distance_to_interface as distance_to_interface
+from .pores import pore_size_function as pore_size_function
 from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
 from .profiles import radial_average as radial_average
@@ -15,5 +22,7 @@ from .segments import ChordLengths as ChordLengths
 from .segments import chord_length_distribution as chord_length_distribution
 from .segments import chord_lengths as chord_lengths
 from .segments import lineal_path as lineal_path
+from .thickness import local_thickness as local_thickness
+from .thickness import thickness_distribution as thickness_distribution
 from .triangles import TriangleCorrelation as TriangleCorrelation
 from .triangles import triangle_correlation as triangle_correlation
