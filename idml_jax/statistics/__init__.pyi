@@ -1,3 +1,4 @@
+from .annealing import anneal as anneal
 from .clusters import label_clusters as label_clusters
 from .clusters import largest_cluster_share as largest_cluster_share
 from .clusters import percolates as percolates
@@ -18,6 +19,14 @@ from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
 from .profiles import radial_average as radial_average
 from .profiles import spectral_density as spectral_density
+from .reconstruction import Reconstruction as Reconstruction
+from .reconstruction import Target as Target
+from .reconstruction import brightest as brightest
+from .reconstruction import correlated_start as correlated_start
+from .reconstruction import lineal_path_target as lineal_path_target
+from .reconstruction import plane_target as plane_target
+from .reconstruction import reconstruct as reconstruct
+from .reconstruction import two_point_target as two_point_target
 from .segments import ChordLengths as ChordLengths
 from .segments import chord_length_distribution as chord_length_distribution
 from .segments import chord_lengths as chord_lengths
