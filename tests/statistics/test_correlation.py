@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from jax.test_util import check_grads
 
 from idml_jax.data.synthetic import checkerboard, gaussian_random_field
-from idml_jax.statistics import two_point_correlation, volume_fraction
+from idml_jax.statistics import (
+    memberships,
+    two_point_correlation,
+    two_point_correlations,
+    volume_fraction,
+)
 
 # A new shape is a new compilation: hypothesis draws the pixels, not the shape.
 SHAPES = [(4, 5), (5, 3), (3, 4, 2)]
@@ -231,6 +236,37 @@ def test_runs_under_jit_and_vmap(periodic):
     correlate = functools.partial(two_point_correlation, periodic=periodic)
     one_by_one = jnp.stack([correlate(phase) for phase in batch])
     np.testing.assert_allclose(jax.jit(jax.vmap(correlate))(batch), one_by_one, atol=1e-12)
+
+
+# --- all pairs of phases ------------------------------------------------------------------------
+
+
+@periodic_or_not
+@pytest.mark.parametrize("shape", [(6, 7), (3, 4, 5)], ids=str)
+def test_all_pairs_at_once_are_each_pair_alone(shape, periodic):
+    labels = np.random.default_rng(0).integers(-1, 3, shape)
+    each, known = memberships(labels, 3), labels >= 0
+    for phases, mask in (
+        (each, None),
+        (each, known),
+        (np.asarray(each) * random(0, (3, *shape)), known),
+    ):
+        found = two_point_correlations(phases, periodic=periodic, mask=mask)
+        assert found.shape == (3, 3, *shape)
+        for a, b in np.ndindex(3, 3):
+            expected = two_point_correlation(phases[a], phases[b], periodic=periodic, mask=mask)
+            np.testing.assert_allclose(found[a, b], expected, rtol=0, atol=1e-12)
+
+
+def test_all_pairs_of_known_pixels_add_up_to_one():
+    labels = np.random.default_rng(0).integers(-1, 3, (6, 7))
+    found = two_point_correlations(memberships(labels, 3), mask=labels >= 0)
+    np.testing.assert_allclose(found.sum(axis=(0, 1)), np.ones((6, 7)), atol=1e-12)
+
+
+def test_all_pairs_need_an_axis_of_phases():
+    with pytest.raises(ValueError, match="`memberships` has 2 axes: one of phases and"):
+        two_point_correlations(np.ones((4, 5), bool))
 
 
 # --- closed forms -------------------------------------------------------------------------------
