@@ -1,6 +1,7 @@
 """What is connected with what: clusters of a phase, percolation, and the cluster function."""
 
 import collections
+import functools
 import math
 from collections.abc import Iterable, Iterator
 from typing import cast
@@ -12,7 +13,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from idml_jax.statistics.pairs import pairs_that_exist
+from idml_jax.statistics.pairs import overlaps
 from idml_jax.statistics.phases import check_axis, check_binary, check_on_host, real_dtype
 from idml_jax.typing import Phase
 
@@ -242,7 +243,8 @@ def two_point_cluster(
     small = np.where(large, 0, np.cumsum(~large)).astype(np.int32)[labels]
     for fields, grid, box in _groups(small, periodic):
         _add_pairs(pairs, fields, grid, box)
-    return (pairs / pairs_that_exist(labels.shape, periodic)).astype(real_dtype(phase))
+    exist = functools.reduce(np.multiply.outer, overlaps(labels.shape, periodic))
+    return (pairs / exist).astype(real_dtype(phase))
 
 
 def _check(

@@ -186,7 +186,7 @@ def _tried(
 ) -> Float[Array, "*displacements"]:
     """Number, or weight, of the pairs at each displacement; 0 where none is known."""
     if mask is None:
-        return jnp.asarray(pairs_that_exist(shape, periodic), dtype)
+        return pairs_that_exist(shape, periodic, dtype)
     known = mask.astype(dtype)
     weights = spectrum(known, periodic)
     tried = pair_sums(weights, weights, shape, periodic)

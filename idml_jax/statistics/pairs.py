@@ -22,7 +22,7 @@ def correlate_fields(
     """
     spectra = [spectrum(field, periodic) for field in (first, second) if field is not None]
     pairs = pair_sums(spectra[0], spectra[-1], first.shape, periodic)
-    return pairs / jnp.asarray(pairs_that_exist(first.shape, periodic), first.dtype)
+    return pairs / pairs_that_exist(first.shape, periodic, first.dtype)
 
 
 def spectrum(field: Float[Array, "*space"], periodic: bool) -> Complex[Array, "*frequencies"]:
@@ -57,12 +57,22 @@ def pair_sums(
     ]
 
 
-def pairs_that_exist(shape: tuple[int, ...], periodic: bool) -> Float[np.ndarray, "..."]:
-    """Number of pairs of pixels at each displacement, zero at ``n // 2``."""
+def pairs_that_exist(
+    shape: tuple[int, ...], periodic: bool, dtype: jnp.dtype
+) -> Float[Array, "*displacements"]:
+    """Number of pairs of pixels at each displacement, zero at ``n // 2``; one for all, periodic."""
     if periodic:
-        return np.asarray(float(math.prod(shape)))
-    overlaps = [n - np.abs(np.arange(n) - n // 2).astype(float) for n in shape]
-    return functools.reduce(np.multiply.outer, overlaps)
+        return jnp.asarray(math.prod(shape), dtype)
+    # Multiplied where it is used: a constant of that size would take seconds to compile in.
+    sides = [jnp.asarray(overlap, dtype) for overlap in overlaps(shape, periodic)]
+    return functools.reduce(jnp.multiply.outer, sides)
+
+
+def overlaps(shape: tuple[int, ...], periodic: bool) -> list[Float[np.ndarray, " n"]]:
+    """Along each axis the pairs at each displacement: their outer product is that of all."""
+    if periodic:
+        return [np.full(n, float(n)) for n in shape]
+    return [n - np.abs(np.arange(n) - n // 2.0) for n in shape]
 
 
 def _grid(shape: tuple[int, ...], periodic: bool) -> tuple[int, ...]:
