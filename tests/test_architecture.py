@@ -20,7 +20,9 @@ FLOORS = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
-ROOMS = sorted(path.parent.name for path in PACKAGE.rglob("__init__.pyi"))
+ROOMS = sorted(
+    ".".join(path.parent.relative_to(PACKAGE).parts) for path in PACKAGE.rglob("__init__.pyi")
+)
 TORCH = re.compile(r"^\s*(import|from) (torch|botorch|gpytorch)", re.MULTILINE)
 
 

@@ -1,3 +1,4 @@
+from . import synthetic as synthetic
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length
 from .contrast import equalize_contrast as equalize_contrast
@@ -7,6 +8,7 @@ from .crops import check_sizes as check_sizes
 from .crops import grid_crops as grid_crops
 from .crops import keep_on_device as keep_on_device
 from .crops import random_crops as random_crops
+from .labels import read_labels as read_labels
 from .micrograph import Micrograph as Micrograph
 from .reading import read_folder as read_folder
 from .reading import read_micrograph as read_micrograph
