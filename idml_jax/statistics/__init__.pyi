@@ -9,6 +9,11 @@ from .grains import AreaGrainSize as AreaGrainSize
 from .grains import InterceptGrainSize as InterceptGrainSize
 from .grains import grain_size_by_area as grain_size_by_area
 from .grains import grain_size_by_intercept as grain_size_by_intercept
+from .integral_range import integral_range as integral_range
+from .intervals import ConfidenceInterval as ConfidenceInterval
+from .intervals import statistic_interval as statistic_interval
+from .intervals import two_point_interval as two_point_interval
+from .intervals import volume_fraction_interval as volume_fraction_interval
 from .minkowski import MinkowskiFunctionals2D as MinkowskiFunctionals2D
 from .minkowski import MinkowskiFunctionals3D as MinkowskiFunctionals3D
 from .minkowski import euler_number as euler_number
@@ -30,6 +35,8 @@ from .phases import volume_fraction as volume_fraction
 from .pores import SizeDistribution as SizeDistribution
 from .pores import distance_to_interface as distance_to_interface
 from .pores import pore_size_function as pore_size_function
+from .principal_components import PrincipalComponents as PrincipalComponents
+from .principal_components import principal_components as principal_components
 from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
 from .profiles import radial_average as radial_average
@@ -42,6 +49,9 @@ from .reconstruction import lineal_path_target as lineal_path_target
 from .reconstruction import plane_target as plane_target
 from .reconstruction import reconstruct as reconstruct
 from .reconstruction import two_point_target as two_point_target
+from .representativity import RepresentativeSize as RepresentativeSize
+from .representativity import expected_error as expected_error
+from .representativity import representative_size as representative_size
 from .segments import ChordLengths as ChordLengths
 from .segments import chord_length_distribution as chord_length_distribution
 from .segments import chord_lengths as chord_lengths
