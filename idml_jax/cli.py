@@ -9,9 +9,9 @@ import sys
 import tyro
 
 from idml_jax.errors import InputError
-from idml_jax.workflows import quickstart
+from idml_jax.workflows import characterize, quickstart
 
-GOALS = {"quickstart": quickstart}
+GOALS = {"quickstart": quickstart, "characterize": characterize}
 """Each goal's name and its workflow: a module with a `Config` and a `run(config)`."""
 
 

@@ -3,11 +3,13 @@ from .figures import RANDOM as RANDOM
 from .figures import REAL as REAL
 from .figures import TRAINING as TRAINING
 from .figures import draw_curves as draw_curves
+from .figures import draw_each as draw_each
 from .figures import draw_histogram as draw_histogram
 from .figures import draw_images as draw_images
 from .figures import draw_progress as draw_progress
 from .figures import draw_training as draw_training
 from .figures import new_figure as new_figure
+from .figures import new_panels as new_panels
 from .figures import sheet as sheet
 from .page import Page as Page
 from .page import write_grey_png as write_grey_png

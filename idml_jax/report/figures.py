@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -18,6 +18,27 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of this size in inches, with one `ax`, outside of pyplot's global state."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def new_panels(
+    width: float, height: float, rows: int, columns: int
+) -> tuple[Figure, Shaped[np.ndarray, "rows columns"]]:
+    """A figure with a grid of axes, outside of pyplot's global state.
+
+    Parameters
+    ----------
+    width, height : float
+        Of the whole figure, in inches.
+    rows, columns : int
+        Of the grid.
+
+    Returns
+    -------
+    figure : Figure
+    axes : array of Axes, of shape (rows, columns)
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "down across"]:
@@ -40,7 +61,9 @@ def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "do
     return canvas
 
 
-def draw_images(ax: Axes, images: Greys, *, columns: int, title: str = "") -> Axes:
+def draw_images(
+    ax: Axes, images: Greys, *, columns: int, title: str = "", interpolation: str = "nearest"
+) -> Axes:
     """A sheet of grey images, without axes; grey values from 0 to 1.
 
     Parameters
@@ -53,12 +76,15 @@ def draw_images(ax: Axes, images: Greys, *, columns: int, title: str = "") -> Ax
         Images a row.
     title : str
         Above the sheet.
+    interpolation : str
+        Of Matplotlib: "nearest" shows each pixel, "auto" averages where they are too small for it.
 
     Returns
     -------
     ax : Axes
     """
-    ax.imshow(sheet(images, columns=columns), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    canvas = sheet(images, columns=columns)
+    ax.imshow(canvas, cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
     ax.set_axis_off()
     ax.set_title(title, fontsize=10)
     return ax
@@ -71,8 +97,10 @@ def draw_curves(
     colours: Mapping[str, str],
     *,
     unit: str = "pixels",
+    across: str = "distance",
+    label: str = "two-point correlation $S_2$",
 ) -> Axes:
-    """Two-point correlations against distance, each a mean with its interval as a band.
+    """Two-point correlations, or other curves, each a mean with its interval as a band.
 
     Parameters
     ----------
@@ -86,6 +114,8 @@ def draw_curves(
         Of each name to its colour.
     unit : str
         Of the distances.
+    across, label : str
+        What is to the right, and what upwards, there with its unit.
 
     Returns
     -------
@@ -94,9 +124,16 @@ def draw_curves(
     for name, (mean, low, high) in curves.items():
         ax.fill_between(distances, low, high, color=colours[name], alpha=0.25, linewidth=0)
         ax.plot(distances, mean, color=colours[name], label=name, linewidth=1.5)
-    ax.set_xlabel(f"distance, {unit}")
-    ax.set_ylabel("two-point correlation $S_2$")
+    ax.set_xlabel(f"{across}, {unit}")
+    ax.set_ylabel(label)
     ax.legend(frameon=False)
+    return ax
+
+
+def draw_each(ax: Axes, curves: Sequence[tuple[Array, Array]], colour: str) -> Axes:
+    """Many curves as thin lines behind their mean; each is where and how much."""
+    for at, values in curves:
+        ax.plot(at, values, color=colour, alpha=0.3, linewidth=0.6, zorder=1)
     return ax
 
 

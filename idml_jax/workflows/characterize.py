@@ -1,0 +1,85 @@
+"""From micrographs or label images to every statistic of a phase, as tables and a report."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any, Literal
+
+import tyro
+
+from idml_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Every statistic of one phase in each image: tables, curves and a report, in one command.
+
+    Reads grey micrographs and thresholds them, or reads images of labels. Writes statistics.csv,
+    one row a file in the order given, statistics.json, which has the curves too, report.html and
+    a table of the particles in each image.
+    """
+
+    files: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    """Images (tif, png, jpg, bmp), one or more; a folder stands for those in it, by name."""
+    out: pathlib.Path
+    """Folder for everything that is written."""
+    label: int | None = None
+    """The phase's number, where the files hold labels. By default they are grey images."""
+    threshold: float | None = None
+    """Grey value in [0, 1], black to white, that parts dark from bright. By default Otsu's, of
+    each image by itself; the table states what was used."""
+    phase: Literal["bright", "dark"] = "bright"
+    """Phase of a grey image: what is above the threshold, or all else."""
+    periodic: bool = False
+    """Whether each image tiles the plane."""
+    pixel_size: float | None = None
+    """Metres a pixel, where the files do not say it or say it wrong."""
+    crop_bottom: int = 0
+    """Rows to cut off each image: the microscope's information bar."""
+
+    def plain(self) -> dict[str, Any]:
+        """The options as plain values, without the folder: what its results are recognized by."""
+        options = {**dataclasses.asdict(self), "files": [str(path) for path in self.files]}
+        del options["out"]
+        return options
+
+    def check(self) -> None:
+        """Refuse options out of range, or that do not go together.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
+        if not self.files:
+            raise InputError("no file given; name images, or a folder of them.")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InputError(
+                f"--threshold (={self.threshold}) must lie in [0, 1], from black to white."
+            )
+        if self.label is not None and (self.threshold is not None or self.phase != "bright"):
+            raise InputError(
+                f"--label (={self.label}) names the phase of label images; --threshold and --phase "
+                "are for grey ones: leave them out, or leave out --label."
+            )
+        if self.pixel_size is not None and not 0 < self.pixel_size < math.inf:
+            raise InputError(f"--pixel-size (={self.pixel_size}) must be positive, in metres.")
+        if self.crop_bottom < 0:
+            raise InputError(f"--crop-bottom (={self.crop_bottom}) must not be negative.")
+
+
+def run(config: Config) -> None:
+    """Characterize the images, or find that it was done, and print the result."""
+    config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
+    from idml_jax.workflows.characterize_report import write_results
+    from idml_jax.workflows.characterize_study import claim_folder, measure_all, read_all
+    from idml_jax.workflows.characterize_tables import summary
+
+    samples = read_all(config)
+    finished = config.out / "statistics.json"
+    claim_folder(config, samples, write=False)
+    if not finished.exists():
+        measured = measure_all(samples, periodic=config.periodic)
+        claim_folder(config, samples, write=True)
+        write_results(config, samples, measured)
+    print(summary(json.loads(finished.read_text())))
+    print(f"\nreport: {config.out / 'report.html'}")
