@@ -157,9 +157,10 @@ def spread_of_mean(
     variances = within_reach / left.astype(dtype)
     ranges = (integrals + np.cumsum(sizes) * variances) / (at_zero + variances)
     if reach is None:
-        widths = np.arange(1, 2 * len(sizes), 2).astype(dtype)
-        lengths = (2 * jnp.stack(along) - at_zero + widths * variances) / (at_zero + variances)
-        lengths = jnp.maximum(lengths.max(axis=0), jnp.maximum(ranges, 0) ** (1 / len(shape)))
+        both_ways = 2 * jnp.stack(along).max(axis=0) - at_zero
+        both_ways += np.arange(1, 2 * len(sizes), 2).astype(dtype) * variances
+        lengths = jnp.maximum(ranges, 0) ** (1 / len(shape))
+        lengths = jnp.maximum(lengths, both_ways / (at_zero + variances))
         place, enough = _first_beyond(lengths)
         variance, extent = variances[place], ranges[place]
         floor, least_extent = _spread_of_boxes(sums, covariance, place, total, count, periodic)

@@ -253,10 +253,8 @@ def _rings_by_range(
     squares = sum(step**2 for step in jnp.meshgrid(*steps, indexing="ij"))
     ring = jnp.rint(jnp.sqrt(jnp.asarray(squares, dtype))).astype(jnp.int32)
     # Displacements r and -r hold the same pairs: the half from the middle of the array on.
-    half = (
-        jnp.arange(inside.size).reshape(shape)
-        >= jnp.arange(inside.size).reshape(shape)[tuple(side // 2 for side in shape)]
-    )
+    middle = int(np.ravel_multi_index([side // 2 for side in shape], shape))
+    half = jnp.arange(inside.size).reshape(shape) >= middle
 
     def at_distance(distance: Array) -> tuple[Array, Array]:
         chosen = half & (ring == distance)

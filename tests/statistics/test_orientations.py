@@ -129,15 +129,14 @@ def test_angle_is_the_one_of_scikit_image():
 
 @pytest.mark.parametrize("periods", [(2, 0, 0), (1, 2, 0), (2, -1, 1)], ids=str)
 def test_layers_in_space_have_their_normal(periods):
-    axis, coherency = orientation(structure_tensor(wave(SPACE, periods), width=2.0), across=True)
+    tensors = structure_tensor(wave(SPACE, periods), width=2.0)
+    axis, coherency = orientation(tensors, across=True)
     normal = np.array(periods) / SPACE
     normal /= np.linalg.norm(normal)
     np.testing.assert_allclose(np.abs(np.asarray(axis) @ normal), 1, atol=1e-9)
     np.testing.assert_allclose(coherency, 1, atol=1e-7)
     # Along layers no direction stands out.
-    assert (
-        float(orientation(structure_tensor(wave(SPACE, periods), width=2.0)).coherency.max()) < 0.5
-    )
+    assert float(mean_orientation(tensors).coherency) < 0.5
 
 
 def test_fibres_in_space_have_their_axis():
@@ -164,10 +163,10 @@ def test_noise_has_no_orientation(shape):
 @both_shapes
 def test_a_flat_image_has_no_orientation(shape):
     tensors = structure_tensor(np.full(shape, 0.25), width=2.0)
-    direction, _ = orientation(tensors)
+    direction, _ = orientation(tensors, across=True)
     assert np.isfinite(direction).all()
     np.testing.assert_allclose(tensors, np.zeros_like(tensors), atol=1e-25)
-    assert float(orientation(jnp.zeros_like(tensors)).coherency.max()) == 0
+    assert float(orientation(jnp.zeros_like(tensors), across=True).coherency.max()) == 0
 
 
 # --- distribution -------------------------------------------------------------------------------
@@ -246,14 +245,22 @@ def test_eigenvectors_of_symmetric_tensors(spectrum, dtype, atol):
 # --- derivatives and how it runs ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("shape", "periodic"), [((5, 6), False), ((3, 4, 5), True)], ids=str)
-def test_orientation_has_a_gradient(shape, periodic):
+def test_structure_tensor_and_angle_have_a_gradient():
     @jax.jit
     def measure(image):
-        tensors = structure_tensor(jnp.asarray(image), width=1.0, periodic=periodic)
-        return tensors[..., 0, 1], orientation(tensors[1:3, ..., 1:3, :, :], across=not periodic)
+        tensors = structure_tensor(jnp.asarray(image), width=1.0, periodic=False)
+        return tensors[..., 0, 1], orientation(tensors, across=True)
 
-    check_grads(measure, (random(3, shape),), order=1, modes=["rev"], eps=1e-6)
+    check_grads(measure, (random(3, (5, 6)),), order=1, modes=["rev"], eps=1e-6)
+
+
+def test_axis_has_a_gradient():
+    @jax.jit
+    def measure(roots):
+        roots = jnp.asarray(roots)
+        return orientation(jnp.einsum("nij,nkj->nik", roots, roots))
+
+    check_grads(measure, (random(3, (4, 3, 3)),), order=1, modes=["rev"], eps=1e-6)
 
 
 def test_distribution_has_a_gradient():
@@ -265,25 +272,30 @@ def test_distribution_has_a_gradient():
     check_grads(measure, (random(0, (6, 7)),), order=1, modes=["rev"], eps=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(5, 6), (3, 4, 5)], ids=str)
-def test_gradient_where_no_axis_stands_out_is_not_spoilt(shape):
-    """Flat pixels, whose eigenvalues are equal, give no NaN in any result."""
+@pytest.mark.parametrize("size", [2, 3])
+def test_gradient_where_no_axis_stands_out_is_not_spoilt(size):
+    """Of a flat pixel, an isotropic one, a layer and a fibre: finite, and 0 if there is none."""
 
     @jax.jit
-    def measure(image):
-        direction, coherency = orientation(structure_tensor(image, width=1.0)[:2])
-        return jnp.sum(direction) + jnp.sum(coherency)
+    @jax.grad
+    def gradient(tensors, weight):
+        direction, coherency = orientation(tensors)
+        return jnp.sum(direction) + weight * jnp.sum(coherency)
 
-    gradient = jax.grad(measure)(jnp.full(shape, 0.5))
-    assert np.isfinite(gradient).all()
+    kinds = [np.zeros(size), np.ones(size), np.eye(size)[0], 1 - np.eye(size)[0]]
+    tensors = jnp.asarray([np.diag(kind) for kind in kinds])
+    assert np.isfinite(gradient(tensors, 1.0)).all()
+    np.testing.assert_array_equal(gradient(tensors, 0.0)[:2], np.zeros((2, size, size)))
 
 
 def test_runs_under_vmap_in_single_precision():
-    images = jnp.asarray(random(0, (2, 8, 9), np.float32))
-    together = jax.vmap(lambda image: orientation(structure_tensor(image, width=2.0)))(images)
+    images = jnp.asarray(random(0, (2, *PLANE), np.float32))
+    measure = jax.jit(jax.vmap(lambda image: orientation(structure_tensor(image, width=2.0))))
+    together = measure(images)
     assert together.angle.dtype == jnp.float32
     alone = orientation(structure_tensor(images[1].astype(float), width=2.0))
-    assert angle_between(together.angle[1], np.asarray(alone.angle)).max() < 1e-3
+    clear = np.asarray(alone.coherency) > 0.05
+    assert angle_between(together.angle[1], np.asarray(alone.angle))[clear].max() < 1e-3
 
 
 @pytest.fixture

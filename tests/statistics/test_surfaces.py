@@ -72,19 +72,16 @@ def neighbours(shape, axis, periodic):
 
 
 @periodic_or_not
-@pytest.mark.parametrize("pixel_size", [None, 2.0, (1.0, 2.0, 4.0)], ids=str)
 @law
 @given(phase=phases)
-def test_faces_match_the_definition(pixel_size, periodic, phase):
-    if isinstance(pixel_size, tuple):
-        pixel_size = pixel_size[: phase.ndim]
-    sides = np.broadcast_to(1.0 if pixel_size is None else pixel_size, phase.ndim)
+def test_faces_match_the_definition(periodic, phase):
+    sides = (1.0, 2.0, 4.0)[: phase.ndim]
     area = 0.0
     for axis, side in enumerate(sides):
         for one, other in neighbours(phase.shape, axis, periodic):
-            area += (phase[one] != phase[other]) * sides.prod() / side
-    found = surface_of(phase, periodic=periodic, pixel_size=pixel_size)
-    assert float(found) == pytest.approx(area / (phase.size * sides.prod()), abs=1e-12)
+            area += (phase[one] != phase[other]) * math.prod(sides) / side
+    found = surface_of(phase, periodic=periodic, pixel_size=sides)
+    assert float(found) == pytest.approx(area / (phase.size * math.prod(sides)), abs=1e-12)
 
 
 def test_faces_of_a_cube_and_of_a_square():
@@ -109,11 +106,9 @@ def test_faces_are_the_fall_of_the_two_point_correlation_at_one_pixel(phase):
     assert float(surface_of(phase)) == pytest.approx(2 * fall, abs=1e-12)
 
 
-@periodic_or_not
-@pytest.mark.parametrize("method", ["faces", "crofton"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_surface_of_a_soft_phase_is_the_mean_over_all_thresholds(shape, method, periodic):
-    soft = random(0, shape)
+@pytest.mark.parametrize(("method", "periodic"), [("faces", True), ("crofton", False)])
+def test_surface_of_a_soft_phase_is_the_mean_over_all_thresholds(method, periodic):
+    soft = random(0, (3, 4, 2))
     levels = np.unique(np.concatenate([[0, 1], soft.ravel()]))
     expected = 0.0
     for low, high in itertools.pairwise(levels):
@@ -123,13 +118,13 @@ def test_surface_of_a_soft_phase_is_the_mean_over_all_thresholds(shape, method, 
     assert float(found) == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("shape", [(12, 13), (7, 8, 9)], ids=str)
+@pytest.mark.parametrize("shape", [(5, 4), (3, 4, 5)], ids=str)
 def test_crofton_is_the_minkowski_functional_where_the_border_is_empty(shape):
-    phase = np.pad(random(1, [side - 2 for side in shape]) > 0.6, 1)
+    phase = np.pad(random(1, [side - 2 for side in shape]) > 0.4, 1)
+    expected = float(jax.jit(minkowski_functionals)(phase)[1])
     for periodic in (True, False):
-        found = surface_of(phase, periodic=periodic, method="crofton") * phase.size
-        expected = minkowski_functionals(phase, periodic=periodic)[1]
-        assert float(found) == pytest.approx(float(expected), rel=1e-12)
+        found = float(surface_of(phase, periodic=periodic, method="crofton")) * phase.size
+        assert found == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("pixel_size", [(1.0, 1.0, 1.0), (2.0, 1.0, 1.0)], ids=str)
@@ -206,19 +201,18 @@ def test_both_sides_have_the_same_surface_wherever_they_are(method, phase):
 
 
 @each_method
-@periodic_or_not
-def test_pixel_size_turns_pixels_into_metres(periodic, method):
-    phase = random(0, (6, 5)) > 0.5
-    found = surface_of(phase, periodic=periodic, method=method, pixel_size=5e-9)
-    expected = surface_of(phase, periodic=periodic, method=method)
-    assert float(found) * 5e-9 == pytest.approx(float(expected), rel=1e-12)
-    single = specific_surface(phase.astype(np.float32), method=method, pixel_size=5e-9)
-    assert single.dtype == jnp.float32 and np.isfinite(single)
+def test_pixel_size_turns_pixels_into_metres(method):
+    phase = random(0, (5, 4)) > 0.5
+    expected = float(surface_of(phase, method=method))
+    found = surface_of(phase, method=method, pixel_size=5e-9)
+    assert float(found) * 5e-9 == pytest.approx(expected, rel=1e-12)
+    single = surface_of(phase.astype(np.float32), method=method, pixel_size=5e-9)
+    assert single.dtype == jnp.float32
+    assert float(single) * 5e-9 == pytest.approx(expected, rel=1e-6)
 
 
 @each_method
-@periodic_or_not
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("shape", "periodic"), [((5, 4), False), ((3, 4, 2), True)], ids=str)
 def test_surface_has_a_gradient(shape, periodic, method):
     measure = functools.partial(surface_of, periodic=periodic, method=method)
     check_grads(measure, (jnp.asarray(random(2, shape)),), order=1, modes=["rev"])
@@ -282,13 +276,12 @@ def triple_brute_force(labels, phases, periodic, sides):
 
 
 @periodic_or_not
-@pytest.mark.parametrize("wanted", [(0, 1, 2), (3, 1, 0)])
 @law
 @given(labels=labels_of_four.filter(lambda labels: (labels >= 0).any()))
-def test_triple_phase_boundary_matches_the_definition(wanted, periodic, labels):
+def test_triple_phase_boundary_matches_the_definition(periodic, labels):
     sides = (1.0, 2.0, 4.0)[: labels.ndim]
-    expected = triple_brute_force(labels, wanted, periodic, sides)
-    found = triple(labels, wanted, periodic=periodic, pixel_size=sides)
+    expected = triple_brute_force(labels, (3, 1, 0), periodic, sides)
+    found = triple(labels, (3, 1, 0), periodic=periodic, pixel_size=sides)
     assert float(found) == pytest.approx(expected, abs=1e-12)
 
 
@@ -426,8 +419,7 @@ def test_surface_correlations_of_a_ball():
     np.testing.assert_allclose(sv[r], math.pi * radius * (2 * radius + r), rtol=0.02)
 
 
-@periodic_or_not
-@pytest.mark.parametrize("shape", [(20, 21), (10, 11, 12)], ids=str)
+@pytest.mark.parametrize(("shape", "periodic"), [((20, 21), False), ((10, 11, 12), True)], ids=str)
 def test_what_the_surface_sees_is_void_or_phase(shape, periodic):
     phase = jnp.asarray(random(0, shape) > 0.6)
     void, rest = (
@@ -454,9 +446,12 @@ def test_a_mirrored_border_is_no_interface():
     np.testing.assert_allclose(surface[12], np.full(20, expected), rtol=2e-3)
 
 
-@pytest.mark.parametrize("correlate", [surface_surface_correlation, surface_void_correlation])
-@periodic_or_not
-def test_surface_correlations_have_a_gradient(periodic, correlate):
+@pytest.mark.parametrize(
+    ("correlate", "periodic"),
+    [(surface_surface_correlation, True), (surface_void_correlation, False)],
+    ids=["surface", "void"],
+)
+def test_surface_correlations_have_a_gradient(correlate, periodic):
     measure = jax.jit(functools.partial(correlate, periodic=periodic))
     soft = jnp.asarray(random(0, (5, 6)))
     check_grads(measure, (soft,), order=1, modes=["rev"])

@@ -70,7 +70,15 @@ DISKS = (boolean_model, (96, 90), {"radius": 5.0, "volume_fraction": 0.4})
 WINDOW = (boolean_model, (96, 90), {"radius": 5.0, "volume_fraction": 0.4, "periodic": False})
 BALLS = (boolean_model, (32, 34, 30), {"radius": 4.0, "volume_fraction": 0.35})
 SIZES = (boolean_model, (96, 90), {"radius": (2.0, 4.0, 9.0), "density": 0.004})
-media = pytest.mark.parametrize("medium", [DISKS, WINDOW, BALLS, SIZES], ids=str)
+
+
+def named(medium):
+    """A name for each medium that is the same in every process."""
+    _, shape, given = medium
+    return f"{shape} {given}"
+
+
+media = pytest.mark.parametrize("medium", [DISKS, WINDOW, BALLS, SIZES], ids=named)
 
 
 def law(medium, area):
@@ -108,7 +116,7 @@ def test_volume_fraction_of_the_matrix(medium, follows):
     follows(share(phases, (0,) * len(shape)), law(medium, lambda r, d: common(0, r, d)))
 
 
-@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=str)
+@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=named)
 def test_two_point_correlation_of_the_matrix(medium, follows):
     make, shape, given = medium
     s2 = np.asarray(jax.jit(jax.vmap(two_point_correlation))(matrices(make, shape, **given)))
@@ -127,7 +135,7 @@ def test_two_point_correlation_of_a_window_up_to_its_corners(follows):
         follows(pairs, law(WINDOW, two_disks(math.hypot(i, j))))
 
 
-@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=str)
+@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=named)
 def test_three_point_correlation_of_the_matrix(medium, follows):
     make, shape, given = medium
     phases = matrices(make, shape, **given)
@@ -136,7 +144,7 @@ def test_three_point_correlation_of_the_matrix(medium, follows):
         follows(share(phases, *points), law(medium, lambda r, d, points=points: union(points, r)))
 
 
-@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=str)
+@pytest.mark.parametrize("medium", [DISKS, BALLS, SIZES], ids=named)
 def test_lineal_path_of_the_matrix(medium, follows):
     """Through pixels, which are points; the path through all points of the line lies below."""
     make, shape, given = medium

@@ -55,16 +55,15 @@ def test_labels_are_the_balls(shape, radius, fraction, getkey):
     np.testing.assert_array_equal(labels.ravel(), expected)
 
 
-def test_moves_leave_the_structure_of_the_addition(getkey):
+def test_a_move_changes_most_places_and_nothing_else(getkey):
     key = getkey()
     still, moved = (
         hard_spheres(key, (40, 44), radius=3.0, volume_fraction=0.5, sweeps=sweeps)
-        for sweeps in (0, 5)
+        for sweeps in (0, 20)
     )
     np.testing.assert_array_equal(still.radii, moved.radii)
-    assert (
-        np.abs(np.asarray(still.centres) - np.asarray(moved.centres)).max(axis=1) > 0
-    ).mean() > 0.8
+    shifts = np.asarray(still.centres) - np.asarray(moved.centres)
+    assert (np.abs(shifts).max(axis=1) > 0).mean() > 0.9
 
 
 def room_for_one_more(shape, radius, fraction, sweeps):

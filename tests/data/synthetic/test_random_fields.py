@@ -108,7 +108,9 @@ def test_correlation_of_a_spectrum_is_its_cosine_transform():
         assert found[index] == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize("given", [{"spectrum": ring}, {"correlation": exponential}], ids=str)
+@pytest.mark.parametrize(
+    "given", [{"spectrum": ring}, {"correlation": exponential}], ids=["spectrum", "correlation"]
+)
 def test_fields_have_the_correlation_that_is_stated(given, follows):
     shape = (64, 64)
     fields = realisations(shape, **given)
