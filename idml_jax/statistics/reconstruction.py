@@ -13,6 +13,9 @@ from idml_jax.statistics.correlation import two_point_correlation
 from idml_jax.statistics.segments import lineal_path
 from idml_jax.typing import Array, Phase
 
+STEEPNESS = 2.0
+"""Standard deviation of a field to start from: how far its soft phase is from grey."""
+
 
 class Target(NamedTuple):
     """A statistic that a reconstruction is to have.
@@ -215,7 +218,7 @@ def reconstruct(
 
 
 def correlated_start(
-    key: PRNGKeyArray, s2: Float[Array, "*space"], *, steepness: float = 2.0
+    key: PRNGKeyArray, s2: Float[Array, "*space"], *, steepness: float = STEEPNESS
 ) -> Float[Array, "*space"]:
     r"""A random field with the autocovariance of a phase, to start a reconstruction from.
 
@@ -251,7 +254,7 @@ def correlated_start(
 
 def brightest(field: Float[Array, "*space"], share: Float[Array, ""]) -> Bool[Array, "*space"]:
     """The largest values of a field, as many as make up a share of it."""
-    count = jnp.rint(share * field.size).astype(jnp.int32)
+    count = jnp.rint(share * field.size).astype(int)
     rank = jnp.argsort(jnp.argsort(-field.ravel())).reshape(field.shape)
     return rank < count
 
@@ -291,10 +294,13 @@ def _check(
 
 
 def _doubled(field: Float[Array, "*space"]) -> Float[Array, "*fine"]:
-    """The field on a grid twice as fine, each value repeated."""
+    """The field on a grid twice as fine, smooth between its values, and grey enough to move."""
     for axis in range(field.ndim):
         field = jnp.repeat(field, 2, axis=axis)
-    return field
+        for _ in range(2):
+            field = (jnp.roll(field, 1, axis) + 2 * field + jnp.roll(field, -1, axis)) / 4
+    # What a coarse grid has decided would stay in blocks: its logistic function is flat.
+    return STEEPNESS * field / jnp.maximum(jnp.std(field), 1)
 
 
 def _middle(field: Float[Array, "*space"], window: tuple[int, ...]) -> Float[Array, "*window"]:
@@ -312,7 +318,7 @@ def _mean_square(target: Target, phase: Float[Array, "*space"]) -> Float[Array, 
     value = jnp.asarray(target.value, phase.dtype)
     known = jnp.isfinite(value)
     difference = jnp.where(known, target.statistic(phase) - jnp.where(known, value, 0), 0)
-    return (difference**2).sum() / known.sum()
+    return (difference**2).sum() / known.sum().astype(phase.dtype)
 
 
 def _descend(
@@ -350,4 +356,6 @@ def _descend(
         (field, _), history = jax.lax.scan(step, (field, search.init(field)), length=iterations)
         return field, history
 
-    return descend(field)
+    # optax mixes the types of integers, also where a user has asked JAX to be strict.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        return descend(field)

@@ -98,6 +98,7 @@ def test_zero_padded_blocks_do_not_commute_with_a_roll(getkey):
     assert not np.allclose(block(jnp.roll(x, 1, 1)), jnp.roll(block(x), 2, 1), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_bfloat16_keeps_parameters_and_answers_in_float32(latents):
     generator = make_generator(dtype=jnp.bfloat16)
     discriminator = make_discriminator(dtype=jnp.bfloat16)

@@ -20,8 +20,6 @@ from idml_jax.statistics import (
     volume_fraction,
 )
 
-pytestmark = pytest.mark.usefixtures("standard_promotion")
-
 
 def blobs(seed, shape=(32, 32), length=2.5, level=0.3):
     return gaussian_random_field(jax.random.key(seed), shape, length=length) > level
@@ -39,6 +37,7 @@ def shuffled(phase, seed=0):
 # --- by gradient --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_reconstruction_has_the_correlation_and_the_path_of_its_original():
     """Twenty times nearer than another sample of the same medium."""
     original, sibling = blobs(0), blobs(1)
@@ -56,6 +55,7 @@ def test_a_reconstruction_has_the_correlation_and_the_path_of_its_original():
     assert found.phase.dtype == bool
 
 
+@pytest.mark.slow
 def test_grids_that_are_coarse_begin_the_search_nearer_to_its_end():
     target = two_point_target(two_point_correlation(blobs(0, length=4.0)))
     first = [
@@ -100,6 +100,7 @@ def test_displacements_that_are_not_known_do_not_count():
     assert found.errors[0] < 1e-5
 
 
+@pytest.mark.slow
 def test_a_volume_is_made_from_the_correlation_of_its_sections():
     """From one image, taken for isotropic: the same in the planes across each axis."""
     s2 = two_point_correlation(blobs(0, (16, 16), length=2.0))
@@ -185,6 +186,7 @@ def test_annealing_without_heat_never_gets_worse():
     assert found.errors[0] < mean_square(two_point_correlation(start), s2) / 10
 
 
+@pytest.mark.slow
 def test_annealing_with_heat_takes_steps_for_the_worse_and_cools_down():
     original = blobs(0, (16, 16))
     s2 = two_point_correlation(original)
