@@ -143,16 +143,16 @@ def spread_of_mean(
     sums = jax.lax.scan(add, jnp.zeros(shape, dtype), deviations)[0]
     covariance = sums / (count * pairs_that_exist(shape, periodic, dtype))
     at_zero = covariance[middle]
-    sizes, pairs = _rings(shape, periodic)
+    _, sizes, pairs = rings(shape, periodic=periodic)
     sizes, within = sizes.astype(dtype), count * np.cumsum(pairs)
     total = float(count * math.prod(shape)) ** 2
     # The pairs of a tiny periodic image can be all that there are: it has no such variance.
     left = np.where(within < total, total - within, np.nan)
-    rings = radial_average(sums)[1] * sizes
-    covariances = rings / (count * math.prod(shape))
+    by_ring = radial_average(sums)[1] * sizes
+    covariances = by_ring / (count * math.prod(shape))
     if not periodic:
         covariances = radial_average(covariance)[1] * sizes
-    curves = jnp.stack([rings, covariances, *_lines(covariance)])
+    curves = jnp.stack([by_ring, covariances, *_lines(covariance)])
     within_reach, integrals, *along = jnp.cumsum(curves, axis=1)
     variances = within_reach / left.astype(dtype)
     ranges = (integrals + np.cumsum(sizes) * variances) / (at_zero + variances)
@@ -197,26 +197,28 @@ def _integral_range(phase: Phase, *, periodic: bool, reach: int | None) -> Float
     return spread_of_mean(weights - weights.mean(), periodic=periodic, reach=reach).range
 
 
-def _rings(
-    shape: tuple[int, ...], periodic: bool
-) -> tuple[Float[np.ndarray, " rings"], Float[np.ndarray, " rings"]]:
-    """Displacements in each ring of `radial_average`, and pairs of pixels that far apart."""
-    rings = (min(shape) + 1) // 2
-    steps = np.arange(rings)
+def rings(shape: tuple[int, ...], *, periodic: bool) -> Float[np.ndarray, "3 rings"]:
+    """Of each ring of `radial_average`: its distance, its displacements, its pairs of pixels."""
+    count = (min(shape) + 1) // 2
+    steps = np.arange(count)
     squares = np.meshgrid(*[steps**2] * len(shape), indexing="ij", sparse=True)
-    ring = np.minimum(np.rint(np.sqrt(sum(squares))).astype(np.int32), rings).ravel()
+    distance = np.sqrt(sum(squares))
+    ring = np.minimum(np.rint(distance).astype(np.int32), count).ravel()
     mirrors = functools.reduce(np.multiply.outer, [np.minimum(steps, 1) + 1.0] * len(shape))
-    pairs = [np.full(rings, n) if periodic else n - steps for n in shape]
+    pairs = [np.full(count, n) if periodic else n - steps for n in shape]
     pairs = mirrors * functools.reduce(np.multiply.outer, pairs)
-    sums = [np.bincount(ring, each.ravel(), minlength=rings + 1) for each in (mirrors, pairs)]
-    return sums[0][:rings], sums[1][:rings]
+    sums = [
+        np.bincount(ring, each.ravel(), minlength=count + 1)[:count]
+        for each in (mirrors * distance, mirrors, pairs)
+    ]
+    return np.stack([sums[0] / sums[1], *sums[1:]])
 
 
 def _lines(covariance: Float[Array, "*space"]) -> list[Float[Array, " rings"]]:
     """Covariance along each axis, from zero displacement on, as far as the rings go."""
-    middle, rings = [side // 2 for side in covariance.shape], (min(covariance.shape) + 1) // 2
+    middle, count = [side // 2 for side in covariance.shape], (min(covariance.shape) + 1) // 2
     return [
-        covariance[(*middle[:axis], slice(start, start + rings), *middle[axis + 1 :])]
+        covariance[(*middle[:axis], slice(start, start + count), *middle[axis + 1 :])]
         for axis, start in enumerate(middle)
     ]
 

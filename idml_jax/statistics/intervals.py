@@ -11,7 +11,7 @@ import scipy.special
 from jaxtyping import Float
 
 from idml_jax.statistics.correlation import two_point_correlation
-from idml_jax.statistics.integral_range import check_reach, spread_of_mean
+from idml_jax.statistics.integral_range import check_reach, rings, spread_of_mean
 from idml_jax.statistics.pairs import pair_sums, pairs_that_exist, spectrum
 from idml_jax.statistics.phases import check_phase, real_dtype, volume_fraction
 from idml_jax.statistics.profiles import radial_average
@@ -61,7 +61,7 @@ def volume_fraction_interval(
     Returns
     -------
     interval : ConfidenceInterval
-        NaN for a uniform phase, which says nothing of its range.
+        The bounds and the standard error are NaN for a uniform phase, which says nothing.
 
     Raises
     ------
@@ -96,11 +96,10 @@ def volume_fraction_interval(
     True
     """
     phases = check_images(phase, reach, confidence, pooled)
-    fractions = jnp.stack([volume_fraction(each) for each in phases])
-    value, variance, degrees = _over_images(fractions, phases)
-    if len(phases) == 1 or pooled:
-        variance, degrees = _fraction_by_range(_stacked(phases), periodic=periodic, reach=reach)
-    return _score_interval(value, variance, degrees, confidence)
+    together = len(phases) == 1 or pooled
+    return _volume_fraction_interval(
+        phases, periodic=periodic, confidence=confidence, reach=reach, together=together
+    )
 
 
 def two_point_interval(
@@ -146,8 +145,8 @@ def two_point_interval(
     at that pixel, which keeps the range of the field short and its mean as it is.
 
     As S2 is a probability, its interval is Wilson's, as that of the volume fraction. Cost: four
-    Fourier transforms for each distance and image (two more for windows), in the memory of about
-    ten images. Compiles.
+    Fourier transforms for each distance and image (two more for windows), in the memory of seven
+    images; for windows, whose transforms are padded, of 24 in 3-D. Compiles.
 
     Examples
     --------
@@ -165,17 +164,15 @@ def two_point_interval(
             f"`longest` (={longest}) must lie between 0 and {(shortest - 1) // 2}, half of the "
             "shortest side."
         )
-    distances = radial_average(np.zeros((2 * longest + 1,) * phases[0].ndim))[0]
-    curves = [
-        radial_average(two_point_correlation(each, periodic=periodic))[1][: longest + 1]
-        for each in phases
-    ]
-    value, variance, degrees = _over_images(jnp.stack(curves), phases)
-    if len(phases) == 1 or pooled:
-        variance, degrees = _rings_by_range(
-            _stacked(phases), longest=longest, periodic=periodic, reach=reach
-        )
-    return distances, _score_interval(value, variance, degrees, confidence)
+    interval = _two_point_interval(
+        phases,
+        longest=longest,
+        periodic=periodic,
+        confidence=confidence,
+        reach=reach,
+        together=len(phases) == 1 or pooled,
+    )
+    return rings((2 * longest + 1,) * phases[0].ndim, periodic=periodic)[0], interval
 
 
 def statistic_interval(
@@ -220,8 +217,50 @@ def statistic_interval(
             f"`statistics` has the shape {statistics.shape}; the first axis holds two images or "
             "more. Of one image `volume_fraction_interval` and `two_point_interval` have them."
         )
-    value, variance, degrees = _over_images(statistics, statistics)
-    return _student_interval(value, variance, degrees, confidence)
+    return _statistic_interval(statistics, confidence=confidence)
+
+
+@functools.partial(jax.jit, static_argnames=("periodic", "confidence", "reach", "together"))
+def _volume_fraction_interval(
+    phases: list[Array], *, periodic: bool, confidence: float, reach: int | None, together: bool
+) -> ConfidenceInterval:
+    fractions = jnp.stack([volume_fraction(each) for each in phases])
+    value, variance, degrees = _over_images(fractions, phases)
+    if together:
+        images = _stacked(phases)
+        spread = spread_of_mean(images - images.mean(), periodic=periodic, reach=reach)
+        variance, degrees = spread.variance, spread.degrees_of_freedom
+    variance = jnp.where((value > 0) & (value < 1), variance, jnp.nan)
+    return _score_interval(value, variance, degrees, confidence)
+
+
+@functools.partial(
+    jax.jit, static_argnames=("longest", "periodic", "confidence", "reach", "together")
+)
+def _two_point_interval(
+    phases: list[Array],
+    *,
+    longest: int,
+    periodic: bool,
+    confidence: float,
+    reach: int | None,
+    together: bool,
+) -> ConfidenceInterval:
+    curves = [
+        radial_average(two_point_correlation(each, periodic=periodic))[1][: longest + 1]
+        for each in phases
+    ]
+    value, variance, degrees = _over_images(jnp.stack(curves), phases)
+    if together:
+        variance, degrees = _spread_of_rings(_stacked(phases), longest, periodic, reach)
+    return _score_interval(value, variance, degrees, confidence)
+
+
+@functools.partial(jax.jit, static_argnames="confidence")
+def _statistic_interval(
+    statistics: Float[Array, "images *any"], *, confidence: float
+) -> ConfidenceInterval:
+    return _student_interval(*_over_images(statistics, statistics), confidence)
 
 
 def _stacked(phases: list[Array]) -> Float[Array, "images *space"]:
@@ -229,20 +268,10 @@ def _stacked(phases: list[Array]) -> Float[Array, "images *space"]:
     return jnp.stack([each.astype(real_dtype(each)) for each in phases])
 
 
-@functools.partial(jax.jit, static_argnames=("periodic", "reach"))
-def _fraction_by_range(
-    phases: Float[Array, "images *space"], *, periodic: bool, reach: int | None
+def _spread_of_rings(
+    phases: Float[Array, "images *space"], longest: int, periodic: bool, reach: int | None
 ) -> tuple[Array, Array]:
-    """Variance of the mean over all images, and degrees of freedom, from the covariance within."""
-    spread = spread_of_mean(phases - phases.mean(), periodic=periodic, reach=reach)
-    return spread.variance, spread.degrees_of_freedom
-
-
-@functools.partial(jax.jit, static_argnames=("longest", "periodic", "reach"))
-def _rings_by_range(
-    phases: Float[Array, "images *space"], *, longest: int, periodic: bool, reach: int | None
-) -> tuple[Array, Array]:
-    """The same of the radial average of S2, at each distance."""
+    """Variance of the radial average of S2, and degrees of freedom, at each distance."""
     shape, dtype = phases.shape[1:], phases.dtype
     fraction = phases.mean()
     deviations = phases - fraction

@@ -159,7 +159,7 @@ def principal_components(
     >>> view.explained_variance_ratio.round(3).tolist()
     [1.0]
     >>> scores = view.scores(line[2])
-    >>> scores.round(3).tolist(), view.reconstruct(scores).round(3).tolist()
+    >>> scores.round(3).tolist(), [round(float(value), 3) for value in view.reconstruct(scores)]
     ([5.0], [6.0, 8.0])
     """
     statistics = _check_ensemble(statistics)

@@ -99,8 +99,8 @@ def representative_size(
     )
     if not float(half) > 0 or float(degrees) <= TOO_SMALL:
         raise ValueError(
-            "`phase` is uniform, or too small for the range of its structure, and so does not tell "
-            "how large an image must be: give a larger image, or several."
+            "`phase` is uniform, or too small for the range of its structure, or images are all "
+            "alike: this does not tell how large an image must be; give a larger image, or several."
         )
     wanted = volume * (float(half) / (error * (float(fraction) if relative else 1))) ** 2
     dimensions = jnp.ndim(phase[0] if isinstance(phase, Sequence) else phase)

@@ -35,15 +35,15 @@ def random(seed, shape):
 
 
 @functools.cache
-def cuts(fraction, side, length, count, window=None):
-    """Realizations of a cut Gaussian field, or of windows of a larger one."""
-    keys = jax.random.split(jax.random.key(0), count)
+def cuts(side, length, count, window=None):
+    """Gaussian fields cut at two levels, or windows of them: a stack for each fraction."""
 
     def cut(key):
-        field = gaussian_random_field(key, (side, side), length=length)
-        return (field > LEVELS[fraction])[:window, :window]
+        field = gaussian_random_field(key, (side, side), length=length)[:window, :window]
+        return jnp.stack([field > level for level in LEVELS.values()])
 
-    return jax.lax.map(cut, keys)
+    phases = jax.lax.map(cut, jax.random.split(jax.random.key(0), count))
+    return dict(zip(LEVELS, np.moveaxis(np.asarray(phases), 1, 0), strict=True))
 
 
 def covers(interval, truth, confidence=0.95):
@@ -73,16 +73,21 @@ def test_independent_pixels_have_the_textbooks_interval(periodic, confidence):
     assert p - found.low < found.high - p
 
 
-@pytest.mark.parametrize("fraction", [0.5, 0.1])
-def test_interval_from_one_image_covers_as_often_as_stated(fraction):
-    phases = cuts(fraction, 96, 3.0, 400)
-    covers(jax.lax.map(volume_fraction_interval, phases), fraction)
-    eight = functools.partial(volume_fraction_interval, confidence=0.8, reach=12)
-    covers(jax.lax.map(eight, phases), fraction, 0.8)
+def test_interval_from_one_image_covers_as_often_as_stated():
+    @jax.jit
+    @jax.vmap
+    def measure(phase):
+        found = volume_fraction_interval(phase)
+        return found, volume_fraction_interval(phase, confidence=0.8, reach=8)
+
+    for fraction, phases in cuts(64, 2.0, 400).items():
+        usual, narrow = measure(phases)
+        covers(usual, fraction)
+        covers(narrow, fraction, 0.8)
 
 
 def test_interval_from_a_window_covers_as_often_as_stated():
-    phases = cuts(0.5, 144, 3.0, 400, window=96)
+    phases = cuts(96, 2.0, 400, window=64)[0.5]
     found = jax.lax.map(functools.partial(volume_fraction_interval, periodic=False), phases)
     covers(found, 0.5)
     # The stated error is that of windows, not of periodic images, which vary more by 5 %.
@@ -93,7 +98,7 @@ def test_interval_from_a_window_covers_as_often_as_stated():
 
 def test_interval_from_an_image_of_few_ranges_covers_all_the_same():
     """Fifteen integral ranges in the image: hardly any degrees of freedom, and wide intervals."""
-    phases = cuts(0.5, 32, 4.0, 400)
+    phases = cuts(32, 4.0, 400)[0.5]
     found = jax.lax.map(volume_fraction_interval, phases)
     held = (np.asarray(found.low) <= 0.5) & (np.asarray(found.high) >= 0.5)
     assert held.mean() > 0.95 - 3 * math.sqrt(0.95 * 0.05 / 400)
@@ -108,14 +113,12 @@ def test_an_image_that_is_too_small_says_so_and_little_else():
     assert float(found.low) < 0.01 and float(found.high) > 0.99
 
 
-@periodic_or_not
-def test_interval_from_several_images_covers_as_often_as_stated(periodic):
-    groups = cuts(0.5, 48, 2.0, 1600, window=None if periodic else 32)
-    groups = groups.reshape(400, 4, *groups.shape[1:])
+def test_interval_from_several_images_covers_as_often_as_stated():
+    groups = cuts(48, 2.0, 1600, window=32)[0.5].reshape(400, 4, 32, 32)
 
     def measure(group):
         return [
-            volume_fraction_interval(list(group), periodic=periodic, pooled=pooled)
+            volume_fraction_interval(list(group), periodic=False, pooled=pooled)
             for pooled in (False, True)
         ]
 
@@ -123,7 +126,7 @@ def test_interval_from_several_images_covers_as_often_as_stated(periodic):
     covers(apart, 0.5)
     covers(pooled, 0.5)
     np.testing.assert_array_equal(apart.degrees_of_freedom, 3)
-    assert np.median(pooled.degrees_of_freedom) > 20
+    assert np.median(pooled.degrees_of_freedom) > 12
     assert np.mean(pooled.high - pooled.low) < 0.8 * np.mean(apart.high - apart.low)
 
 
@@ -167,7 +170,7 @@ def test_uniform_phases_have_no_interval():
 
 def field_by_definition(phase, distance, periodic):
     """At each pixel what it adds to the radial average, less its expectation, pair by pair."""
-    shape, middle = phase.shape, [side // 2 for side in phase.shape]
+    shape = phase.shape
     deviation, phi = phase - phase.mean(), phase.mean()
     ring = [
         r
@@ -190,12 +193,12 @@ def field_by_definition(phase, distance, periodic):
             first[point] += phi * deviation[point] * weight
             first[other] += phi * deviation[other] * weight
             second[point] += deviation[point] * deviation[other] * weight
-    del middle
     return first, second, seen
 
 
-@periodic_or_not
-@pytest.mark.parametrize("shape", [(6, 7), (5, 4, 6)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "periodic"), [((6, 7), True), ((7, 6), False), ((5, 4, 6), False)], ids=str
+)
 def test_two_point_error_matches_the_definition(shape, periodic):
     """With a reach of none, the variance of the mean of independent values of the field."""
     phase = (random(3, shape) < 0.4).astype(float)
@@ -208,38 +211,39 @@ def test_two_point_error_matches_the_definition(shape, periodic):
         assert float(found.value[distance]) == pytest.approx(mean, abs=1e-12)
         field = first - first.mean() + second - second.mean() * seen
         expected = math.sqrt((field**2).sum() / phase.size / (phase.size - 1))
-        # Of windows the terms of first order lie at the pixel itself, in the mean of r and -r.
         assert float(found.standard_error[distance]) == pytest.approx(expected, abs=1e-12)
 
 
-@periodic_or_not
-@pytest.mark.parametrize("shape", [(24, 17), (9, 12, 10)], ids=str)
+@pytest.mark.parametrize(
+    ("shape", "periodic"), [((6, 7), True), ((7, 6), False), ((5, 4, 6), False)], ids=str
+)
 def test_two_point_value_is_the_radial_average(shape, periodic):
-    phase = random(0, shape) < 0.4
-    distances, found = two_point_interval(phase, periodic=periodic, longest=3)
+    phase, longest = random(0, shape) < 0.4, 1 if len(shape) == 3 else 2
+    options = {"periodic": periodic, "reach": 0}
+    distances, found = two_point_interval(phase, longest=longest, **options)
     expected = radial_average(two_point_correlation(phase, periodic=periodic))
-    np.testing.assert_allclose(distances, expected[0][:4], rtol=1e-12)
-    np.testing.assert_allclose(found.value, expected[1][:4], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(distances, expected[0][: longest + 1], rtol=1e-12)
+    np.testing.assert_allclose(found.value, expected[1][: longest + 1], rtol=0, atol=1e-12)
     # At no distance it is the volume fraction.
-    alone = volume_fraction_interval(phase, periodic=periodic)
+    alone = volume_fraction_interval(phase, **options)
     for of_curve, of_fraction in zip(found, alone, strict=True):
         assert float(of_curve[0]) == pytest.approx(float(of_fraction), abs=1e-9)
 
 
-@pytest.mark.parametrize(("fraction", "window"), [(0.5, None), (0.1, None), (0.5, 64)], ids=str)
+@pytest.mark.parametrize(("fraction", "window"), [(0.1, None), (0.5, 48)], ids=str)
 def test_two_point_band_is_as_wide_as_realizations_scatter(fraction, window):
-    """Variance within three standard errors, at each distance, and coverage as stated."""
-    side = 64 if window is None else 96
-    phases = cuts(fraction, side, 2.0, 400, window)
-    measure = functools.partial(two_point_interval, longest=8, periodic=window is None)
+    """Variance within three standard errors and a tenth, at each distance; coverage as stated."""
+    side = 48 if window is None else 72
+    phases = cuts(side, 1.5, 400, window)[fraction]
+    measure = functools.partial(two_point_interval, longest=5, periodic=window is None)
     found = jax.lax.map(lambda phase: measure(phase)[1], phases)
-    correlation = gaussian_field_correlation((side, side), length=2.0)
-    truth = radial_average(level_cut_two_point(correlation, fraction))[1][:9]
-    covers(found, np.asarray(truth))
+    correlation = gaussian_field_correlation((side, side), length=1.5)
+    truth = np.asarray(radial_average(level_cut_two_point(correlation, fraction))[1][:6])
+    covers(found, truth)
     stated = np.asarray(found.standard_error**2).mean(axis=0)
-    squares = (np.asarray(found.value) - np.asarray(truth)) ** 2
+    squares = (np.asarray(found.value) - truth) ** 2
     error = 3 * squares.std(axis=0) / math.sqrt(len(squares))
-    assert (np.abs(squares.mean(axis=0) / stated - 1) < error / stated + 0.1).all()
+    assert (np.abs(squares.mean(axis=0) - stated) < error + 0.1 * stated).all()
     assert (error < 0.4 * stated).all()
 
 
@@ -278,13 +282,12 @@ def test_statistics_that_are_not_known_spoil_no_others():
 # --- what must not matter -----------------------------------------------------------------------
 
 
-@periodic_or_not
-def test_runs_under_jit_and_vmap(periodic):
-    batch = jnp.asarray(random(0, (3, 16, 16)) > 0.5)
+def test_runs_under_jit_and_vmap():
+    batch = jnp.asarray(random(0, (3, 6, 7)) > 0.5)
 
     def measure(phase):
-        _, curve = two_point_interval(phase, periodic=periodic, longest=1)
-        return volume_fraction_interval(phase, periodic=periodic), curve
+        _, curve = two_point_interval(phase, longest=2, reach=0)
+        return volume_fraction_interval(phase), curve
 
     found = jax.jit(jax.vmap(measure))(batch)
     for k, phase in enumerate(batch):

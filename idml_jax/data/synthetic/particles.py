@@ -96,10 +96,9 @@ def boolean_model(
       pixels geometric, of mean :math:`1 / (1 - \exp(-\rho (v - w(1))))`.
     - Surface: :math:`\rho s \phi_{matrix}` with s the perimeter, or surface, of one.
 
-    Disks percolate above :math:`\phi` = 0.676 in 2-D and 0.290 in 3-D, for equal
-    radii. The cost is that of the boxes around the disks: on average about
-    :math:`-1.3 \ln(1 - \phi)` pixels in 2-D, and twice the logarithm in 3-D, looked
-    at for each pixel of the image.
+    Equal disks percolate above :math:`\phi` = 0.676 in 2-D and 0.290 in 3-D. The cost is
+    that of the boxes around the disks: :math:`-\ln(1 - \phi)` times 1.3 in 2-D, or 1.9 in
+    3-D, pixels looked at for each pixel of the image, and more where R is small.
 
     References
     ----------
