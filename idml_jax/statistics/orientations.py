@@ -131,7 +131,7 @@ def orientation(
     axis and the one next to it, so in 2-D :math:`(\lambda_1 - \lambda_2) /
     (\lambda_1 + \lambda_2)`.
 
-    In closed form, for all pixels at once. Differentiable where the eigenvalue
+    By `jax.numpy.linalg.eigh`, for all pixels at once. Differentiable where the eigenvalue
     is a single one; the angle is by nature undefined to multiples of pi, and the
     axis to its sign. Where it is not single the derivative is taken as 0.
 
