@@ -39,7 +39,6 @@ from .principal_components import PrincipalComponents as PrincipalComponents
 from .principal_components import principal_components as principal_components
 from .profiles import correlation_length as correlation_length
 from .profiles import directional_profile as directional_profile
-from .profiles import radial_average as radial_average
 from .profiles import spectral_density as spectral_density
 from .reconstruction import Reconstruction as Reconstruction
 from .reconstruction import Target as Target
@@ -52,6 +51,7 @@ from .reconstruction import two_point_target as two_point_target
 from .representativity import RepresentativeSize as RepresentativeSize
 from .representativity import expected_error as expected_error
 from .representativity import representative_size as representative_size
+from .rings import radial_average as radial_average
 from .segments import ChordLengths as ChordLengths
 from .segments import chord_length_distribution as chord_length_distribution
 from .segments import chord_lengths as chord_lengths

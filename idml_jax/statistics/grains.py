@@ -10,8 +10,7 @@ import scipy.stats
 from jaxtyping import Bool, Float, Int
 
 from idml_jax.statistics.particles import on_border
-from idml_jax.statistics.phases import check_labels, check_on_host
-from idml_jax.statistics.surfaces import PixelSize, pixel_sides
+from idml_jax.statistics.phases import PixelSize, check_labels, check_on_host, pixel_sides
 from idml_jax.typing import Labels
 
 LINES = {"rows": (1, 0), "cols": (0, 1), "diagonal": (1, 1), "antidiagonal": (1, -1)}

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from idml_jax.statistics.pairs import overlaps, pair_sums, pairs_that_exist, spectrum
 from idml_jax.statistics.phases import check_phase, real_dtype
-from idml_jax.statistics.profiles import radial_average
+from idml_jax.statistics.rings import Rings, radial_average, rings_of
 from idml_jax.typing import Array, Phase
 
 TOO_SMALL = 0.25
@@ -143,8 +143,9 @@ def spread_of_mean(
     sums = jax.lax.scan(add, jnp.zeros(shape, dtype), deviations)[0]
     covariance = sums / (count * pairs_that_exist(shape, periodic, dtype))
     at_zero = covariance[middle]
-    _, sizes, pairs = rings(shape, periodic=periodic)
-    sizes, within = sizes.astype(dtype), count * np.cumsum(pairs)
+    rings = rings_of(shape)
+    sizes = rings.sizes.astype(dtype)
+    within = count * np.cumsum(_pairs_at(rings, shape, periodic))
     total = float(count * math.prod(shape)) ** 2
     # The pairs of a tiny periodic image can be all that there are: it has no such variance.
     left = np.where(within < total, total - within, np.nan)
@@ -197,21 +198,11 @@ def _integral_range(phase: Phase, *, periodic: bool, reach: int | None) -> Float
     return spread_of_mean(weights - weights.mean(), periodic=periodic, reach=reach).range
 
 
-def rings(shape: tuple[int, ...], *, periodic: bool) -> Float[np.ndarray, "3 rings"]:
-    """Of each ring of `radial_average`: its distance, its displacements, its pairs of pixels."""
-    count = (min(shape) + 1) // 2
-    steps = np.arange(count)
-    squares = np.meshgrid(*[steps**2] * len(shape), indexing="ij", sparse=True)
-    distance = np.sqrt(sum(squares))
-    ring = np.minimum(np.rint(distance).astype(np.int32), count).ravel()
-    mirrors = functools.reduce(np.multiply.outer, [np.minimum(steps, 1) + 1.0] * len(shape))
-    pairs = [np.full(count, n) if periodic else n - steps for n in shape]
-    pairs = mirrors * functools.reduce(np.multiply.outer, pairs)
-    sums = [
-        np.bincount(ring, each.ravel(), minlength=count + 1)[:count]
-        for each in (mirrors * distance, mirrors, pairs)
-    ]
-    return np.stack([sums[0] / sums[1], *sums[1:]])
+def _pairs_at(rings: Rings, shape: tuple[int, ...], periodic: bool) -> Float[np.ndarray, " rings"]:
+    """Pairs of pixels whose displacement lies in each ring."""
+    steps = np.arange(rings.count)
+    along = [np.full(rings.count, n) if periodic else n - steps for n in shape]
+    return rings.sums(rings.mirrors * functools.reduce(np.multiply.outer, along))
 
 
 def _lines(covariance: Float[Array, "*space"]) -> list[Float[Array, " rings"]]:

@@ -11,10 +11,10 @@ import scipy.special
 from jaxtyping import Float
 
 from idml_jax.statistics.correlation import two_point_correlation
-from idml_jax.statistics.integral_range import check_reach, rings, spread_of_mean
+from idml_jax.statistics.integral_range import check_reach, spread_of_mean
 from idml_jax.statistics.pairs import pair_sums, pairs_that_exist, spectrum
 from idml_jax.statistics.phases import check_phase, real_dtype, volume_fraction
-from idml_jax.statistics.profiles import radial_average
+from idml_jax.statistics.rings import radial_average, rings_of
 from idml_jax.typing import Array, Phase
 
 
@@ -172,7 +172,7 @@ def two_point_interval(
         reach=reach,
         together=len(phases) == 1 or pooled,
     )
-    return rings((2 * longest + 1,) * phases[0].ndim, periodic=periodic)[0], interval
+    return rings_of((2 * longest + 1,) * phases[0].ndim).distances, interval
 
 
 def statistic_interval(

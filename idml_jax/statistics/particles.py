@@ -5,9 +5,15 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from idml_jax.statistics.clusters import label_clusters
 from idml_jax.statistics.minkowski import crofton_weights
-from idml_jax.statistics.phases import check_binary, check_labels, check_on_host
-from idml_jax.statistics.surfaces import PixelSize, pixel_sides
+from idml_jax.statistics.phases import (
+    PixelSize,
+    check_binary,
+    check_labels,
+    check_on_host,
+    pixel_sides,
+)
 from idml_jax.typing import Labels, Phase
 
 
@@ -86,9 +92,6 @@ def particle_table(
     >>> [float(table[name][0]) for name in ("area", "aspect_ratio", "centroid_cols")]
     [3.0, 3.0, 1.75]
     """
-    # Slow to import, and needed here only.
-    from skimage.measure import label
-
     check_on_host(labels_or_phase, "labels_or_phase")
     given = np.asarray(labels_or_phase)
     if np.issubdtype(given.dtype, np.integer):
@@ -97,9 +100,7 @@ def particle_table(
         own = given
     else:
         places = np.asarray(check_binary(given, "labels_or_phase"))
-        if not 1 <= connectivity <= places.ndim:
-            raise ValueError(f"`connectivity` (={connectivity}) must be 1 to {places.ndim}.")
-        own = np.asarray(label(places, connectivity=connectivity))
+        own = label_clusters(places, periodic=False, connectivity=connectivity)
     sides = np.array(pixel_sides(pixel_size, given.ndim))
     # Numbers without gaps, and 0 for all else.
     names, numbers = np.unique(own[places], return_inverse=True)

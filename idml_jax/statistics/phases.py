@@ -1,13 +1,19 @@
 """From a grey image to a phase, and how much of it there is."""
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jaxtyping import Bool, Float
 
 from idml_jax.typing import Array, Labels, Phase
+
+PixelSize: TypeAlias = float | int | Sequence[float | int]
+"""Side of a pixel along every axis, or along each."""
 
 
 def bright_phase(
@@ -199,6 +205,26 @@ def check_axis(axis: int, shape: tuple[int, ...]) -> int:
             f"`axis` (={axis}) is out of range: the array has the axes 0 to {len(shape) - 1}."
         )
     return axis % len(shape)
+
+
+def pixel_sides(pixel_size: PixelSize | None, dimensions: int) -> tuple[float, ...]:
+    """Side of a pixel along each axis; 1 if none is given.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer than the axes, or one is not positive and finite.
+    """
+    if pixel_size is None:
+        return (1.0,) * dimensions
+    given = np.asarray(pixel_size, float)
+    sides = (float(given),) * dimensions if given.ndim == 0 else tuple(map(float, given))
+    if len(sides) != dimensions or not all(0 < side < math.inf for side in sides):
+        raise ValueError(
+            f"`pixel_size` (={pixel_size}) must be one positive number, or one for each of the "
+            f"{dimensions} axes."
+        )
+    return sides
 
 
 def real_dtype(phase: Phase, name: str = "phase") -> jnp.dtype:

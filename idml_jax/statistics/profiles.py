@@ -1,4 +1,4 @@
-"""A centred field of displacements along one direction, over all of them, and as a length."""
+"""A centred field along one direction, its spectrum, and the length that it stands for."""
 
 import functools
 import math
@@ -11,82 +11,8 @@ from jaxtyping import Float
 
 from idml_jax.statistics.pairs import correlate_fields
 from idml_jax.statistics.phases import check_grid, check_phase, real_dtype
+from idml_jax.statistics.rings import radial_average
 from idml_jax.typing import Array, Phase
-
-
-def radial_average(
-    field: Float[Array, "*space"],
-) -> tuple[Float[np.ndarray, " bins"], Float[Array, " bins"]]:
-    """Average of a centred field over rings, or shells, one pixel wide.
-
-    Parameters
-    ----------
-    field : array of shape (M, N) or (P, M, N)
-        Zero displacement at index ``n // 2`` of each axis, as
-        `two_point_correlation` returns it.
-
-    Returns
-    -------
-    distances : array of shape (bins,)
-        Mean distance, in pixels, of the pixels in each ring: exactly 0 for the
-        first, near 1, 2, ... for the next. Every ring that is whole, which for a
-        shorter side of N are ``(N + 1) // 2``.
-    values : array of shape (bins,)
-        Mean of the field over each ring; NaN if a pixel of the ring is NaN.
-
-    Raises
-    ------
-    ValueError
-        If the field has other than 2 or 3 axes.
-
-    Notes
-    -----
-    Exact for what it says: no value is interpolated, and a pixel counts to the ring of
-    its rounded distance. Differentiable. One pass over the field and an eighth (2-D: a
-    quarter) of its memory: values at equal distances are added up before they are sorted.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> distances, values = radial_average(jnp.ones((9, 9)))
-    >>> distances.round(2).tolist(), values.tolist()
-    ([0.0, 1.21, 2.16, 3.04, 4.08], [1.0, 1.0, 1.0, 1.0, 1.0])
-    """
-    check_grid(field, "field")
-    bins = (min(field.shape) + 1) // 2
-    # All of the geometry is known from the shape: numpy, once, at trace time.
-    steps = [np.arange(bins)] * field.ndim
-    distance = np.sqrt(sum(step**2 for step in np.meshgrid(*steps, indexing="ij", sparse=True)))
-    ring = np.minimum(np.rint(distance).astype(np.int32), bins)
-    signs = [np.minimum(step, 1) + 1.0 for step in steps]
-    mirrors = np.multiply.outer(signs[0], signs[1])
-    mirrors = mirrors if field.ndim == 2 else np.multiply.outer(mirrors, signs[2])
-    counts = np.bincount(ring.ravel(), weights=mirrors.ravel(), minlength=bins + 1)[:bins]
-    distances = np.bincount(ring.ravel(), weights=(mirrors * distance).ravel(), minlength=bins + 1)
-    sums = _ring_sums(_folded(jnp.asarray(field), bins), ring, bins)
-    return distances[:bins] / counts, sums / counts.astype(field.dtype)
-
-
-def _folded(field: Float[Array, "*space"], bins: int) -> Float[Array, "*corner"]:
-    """Sum of the values at equal absolute displacements below `bins`, from zero on."""
-    for axis, side in enumerate(field.shape):
-        field = jnp.moveaxis(field, axis, 0)
-        middle = side // 2
-        after = field[middle + 1 : middle + bins]
-        before = field[middle - bins + 1 : middle][::-1]
-        field = jnp.concatenate([field[middle][None], after + before])
-        field = jnp.moveaxis(field, 0, axis)
-    return field
-
-
-def _ring_sums(
-    corner: Float[Array, "*corner"], ring: np.ndarray, bins: int
-) -> Float[Array, " bins"]:
-    """Sum over each ring; row by row first, so that a long sum loses no digits."""
-    rows = len(corner)
-    sums = jnp.zeros((rows, bins + 1), corner.dtype)
-    row = np.arange(rows)[:, None]
-    return sums.at[row, ring.reshape(rows, -1)].add(corner.reshape(rows, -1)).sum(axis=0)[:bins]
 
 
 def directional_profile(

@@ -4,20 +4,21 @@ import functools
 import itertools
 import math
 import operator
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Float, Int
 
 from idml_jax.statistics.minkowski import crofton_weights
-from idml_jax.statistics.phases import check_labels, check_phase, real_dtype
+from idml_jax.statistics.phases import (
+    PixelSize,
+    check_labels,
+    check_phase,
+    pixel_sides,
+    real_dtype,
+)
 from idml_jax.typing import Array, Labels, Phase
-
-PixelSize: TypeAlias = float | int | Sequence[float | int]
-"""Side of a pixel along every axis, or along each."""
 
 
 def specific_surface(
@@ -221,26 +222,6 @@ def triple_phase_boundary_density(
     labels, sides = _check_labels(labels, tuple(phases), pixel_size)
     density = _triple_phase_boundary_density(labels, tuple(phases), sides, periodic=periodic)
     return density * 2 / 3 if isotropic and labels.ndim == 3 else density
-
-
-def pixel_sides(pixel_size: PixelSize | None, dimensions: int) -> tuple[float, ...]:
-    """Side of a pixel along each axis; 1 if none is given.
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer than the axes, or one is not positive and finite.
-    """
-    if pixel_size is None:
-        return (1.0,) * dimensions
-    given = np.asarray(pixel_size, float)
-    sides = (float(given),) * dimensions if given.ndim == 0 else tuple(map(float, given))
-    if len(sides) != dimensions or not all(0 < side < math.inf for side in sides):
-        raise ValueError(
-            f"`pixel_size` (={pixel_size}) must be one positive number, or one for each of the "
-            f"{dimensions} axes."
-        )
-    return sides
 
 
 @functools.partial(jax.jit, static_argnames=("dtype", "sides", "method", "periodic"))

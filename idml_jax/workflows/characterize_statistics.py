@@ -9,13 +9,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from idml_jax import statistics
+from idml_jax.statistics.integral_range import TOO_SMALL
 from idml_jax.typing import Array
 
 RELATIVE_ERROR = 0.05
 """Of the volume fraction: what the representative size is for."""
-
-TOO_FEW = 0.25
-"""Degrees of freedom of an image that is too small to show its integral range."""
 
 
 class Curve(NamedTuple):
@@ -166,7 +164,7 @@ def _of_any_phase(
         "perimeter_per_area": float(functionals[1]) / phase.size,
         "euler_number_per_area": float(functionals[-1]) / phase.size,
     }
-    if float(interval.standard_error) > 0 and float(interval.degrees_of_freedom) > TOO_FEW:
+    if shows_its_range(interval):
         size = statistics.representative_size(
             phase, error=RELATIVE_ERROR, relative=True, periodic=periodic
         )
@@ -180,7 +178,12 @@ def _of_any_phase(
         "two_point_cols": _curve(*statistics.directional_profile(s2, (0, 1))),
         "two_point_diagonal": _curve(*statistics.directional_profile(s2, (1, 1))),
         "cluster_radial": _curve(*statistics.radial_average(jnp.asarray(c2))),
-        "spectral_density": _spectrum(statistics.spectral_density(phase, periodic=periodic)),
+        "spectral_density": _curve(
+            *statistics.radial_average(
+                statistics.spectral_density(phase, periodic=periodic),
+                pixel_size=[2 * math.pi / n for n in phase.shape],
+            )
+        ),
     }
     for axis, name in enumerate(("rows", "cols")):
         path = statistics.lineal_path(
@@ -198,6 +201,12 @@ def _of_any_phase(
             statistics.percolates(phase, axis=axis, periodic=periodic)
         )
     return numbers, curves
+
+
+def shows_its_range(interval: statistics.ConfidenceInterval) -> bool:
+    """Whether images are large enough, and not uniform, so that a representative size exists."""
+    known = float(interval.degrees_of_freedom) > TOO_SMALL
+    return known and float(interval.standard_error) > 0
 
 
 def _of_interface(
@@ -247,18 +256,3 @@ def _texture(grey: Float[np.ndarray, "rows cols"]) -> dict[str, float]:
 
 def _curve(at: Array, values: Array) -> Curve:
     return Curve(np.asarray(at, float), np.asarray(values, float))
-
-
-def _spectrum(density: Float[Array, "rows cols"]) -> Curve:
-    """Mean over rings of wave vectors, up to the first that the shorter side does not hold.
-
-    Not `radial_average`: the steps between wave vectors differ along sides that differ.
-    """
-    step = 2 * math.pi / min(density.shape)
-    waves = [2 * math.pi * (np.arange(n) - n // 2) / n for n in density.shape]
-    length = np.hypot(waves[0][:, None], waves[1][None, :])
-    ring = np.rint(length / step).astype(int).ravel()
-    rings = (min(density.shape) + 1) // 2
-    counts = np.bincount(ring)[:rings]
-    at = np.bincount(ring, length.ravel())[:rings] / counts
-    return Curve(at, np.bincount(ring, np.asarray(density, float).ravel())[:rings] / counts)

@@ -64,6 +64,35 @@ def test_every_ring_is_whole_and_none_that_is_whole_is_missing(shape):
     assert whole == [True] * bins + [False]
 
 
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [((9, 16), (2.0, 1.0)), ((8, 9), (0.1, 0.3)), ((6, 7, 9), (1.5, 1.0, 0.5)), ((8, 12), (3, 2))],
+    ids=str,
+)
+def test_radial_average_of_oblong_pixels_matches_the_definition(shape, sides):
+    """Rings as wide as the longest side; every one that a larger window would not change."""
+    width = max(sides)
+    large = tuple(2 * side + 9 for side in shape)
+
+    def distances_in(window):
+        steps = [(np.arange(n) - n // 2) * side for n, side in zip(window, sides, strict=True)]
+        return np.sqrt(sum(step**2 for step in np.meshgrid(*steps, indexing="ij")))
+
+    distance, far = distances_in(shape), distances_in(large)
+    field = random(0, shape)
+    distances, values = radial_average(field, pixel_size=sides)
+    for k in range(len(distances) + 1):
+        # Distances that are equal but for rounding count to the ring beyond.
+        inside, there = (
+            (each > (k - 0.5 - 1e-6) * width) & (each < (k + 0.5 - 1e-6) * width)
+            for each in (distance, far)
+        )
+        assert (inside.sum() == there.sum()) == (k < len(distances))
+        if k < len(distances):
+            assert distances[k] == pytest.approx(distance[inside].mean(), abs=1e-12)
+            assert float(values[k]) == pytest.approx(field[inside].mean(), abs=1e-12)
+
+
 @RADIAL
 def test_radial_average_of_a_constant_is_the_constant(shape):
     distances, values = radial_average(np.full(shape, 0.3))
