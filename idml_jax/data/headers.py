@@ -47,15 +47,20 @@ def read_header(path: pathlib.Path, *, max_pixels: int) -> Header:
         known kind, holds more than one picture, is shorter than its header
         claims, or claims more than `max_pixels` pixels.
     """
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path}: {found}; name a file that holds one micrograph.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes); replace it or take it away.")
+    check_there(path, "one micrograph")
     with decoding(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
             return _tiff_header(path, max_pixels)
         return _other_header(path, max_pixels)
+
+
+def check_there(path: pathlib.Path, wanted: str) -> None:
+    """Refuse what is no file, or an empty one; `wanted` says what the file is to hold."""
+    if not path.is_file():
+        found = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"{path}: {found}; name a file that holds {wanted}.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty (0 bytes); replace it or take it away.")
 
 
 def check_pixels(path: pathlib.Path, rows: int, cols: int, max_pixels: int) -> None:
@@ -91,28 +96,41 @@ def _tiff_header(path: pathlib.Path, max_pixels: int) -> Header:
         if not file.pages:
             raise InputError(f"{path}: a TIFF without a picture; replace it or take it away.")
         page = file.pages.first
-        rows, cols = int(page.imagelength), int(page.imagewidth)
-        # Before anything that scales with the claimed size, such as the list of strips.
-        check_pixels(path, rows, cols, max_pixels)
-        if page.dtype is None:
-            raise InputError(
-                f"{path}: its numbers ({page.bitspersample} bits, format {page.sampleformat}) are "
-                "of no known type; save it as 8 or 16 bits or as float32."
-            )
-        # A chunk (strip or tile) is decoded as a whole, and may be larger than the picture.
-        check_borne_out(path, max(page.size, math.prod(page.chunks)) * page.dtype.itemsize)
+        check_page(path, page, max_pixels)
         _check_layout(path, file)
-        end = max(
-            offset + count
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+        check_end(path, last_byte(page))
+        return Header(int(page.imagelength), int(page.imagewidth), tiff_pixel_size(file))
+
+
+def check_page(path: pathlib.Path, page: tifffile.TiffPage, max_pixels: int) -> int:
+    """Bytes of a value, if a TIFF's picture has a known type and a size the file can hold."""
+    # Before anything that scales with the claimed size, such as the list of strips.
+    check_pixels(path, int(page.imagelength), int(page.imagewidth), max_pixels)
+    if page.dtype is None:
+        raise InputError(
+            f"{path}: its numbers ({page.bitspersample} bits, format {page.sampleformat}) are of "
+            "no known type; save it as 8 or 16 bits or as float32."
         )
-        size = path.stat().st_size
-        if end > size:
-            raise InputError(
-                f"{path}: cut short: its header asks for {end} bytes and the file has {size}; "
-                "copy it again from its source."
-            )
-        return Header(rows, cols, tiff_pixel_size(file))
+    # A chunk (strip or tile) is decoded as a whole, and may be larger than the picture.
+    check_borne_out(path, max(page.size, math.prod(page.chunks)) * page.dtype.itemsize)
+    return page.dtype.itemsize
+
+
+def last_byte(page: tifffile.TiffPage | tifffile.TiffFrame) -> int:
+    """Where the pixels of a TIFF's page end in the file."""
+    return max(
+        offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
+    )
+
+
+def check_end(path: pathlib.Path, end: int) -> None:
+    """Refuse a file that ends before what its header asks for."""
+    size = path.stat().st_size
+    if end > size:
+        raise InputError(
+            f"{path}: cut short: its header asks for {end} bytes and the file has {size}; copy it "
+            "again from its source."
+        )
 
 
 def _check_layout(path: pathlib.Path, file: tifffile.TiffFile) -> None:

@@ -9,7 +9,14 @@ import tifffile
 from jaxtyping import Int
 
 from idml_jax.data.decoding import TIFF_SUFFIXES, decoding, open_picture
-from idml_jax.data.headers import check_borne_out, check_pixels
+from idml_jax.data.headers import (
+    check_borne_out,
+    check_end,
+    check_page,
+    check_pixels,
+    check_there,
+    last_byte,
+)
 from idml_jax.data.reading import MAX_PIXELS
 from idml_jax.errors import InputError
 
@@ -54,11 +61,7 @@ def read_labels(
     [[0, 1], [2, 255]]
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path}: {found}; name a file that holds labels.")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty (0 bytes); replace it or take it away.")
+    check_there(path, "labels")
     with decoding(path):
         if path.suffix.lower() in TIFF_SUFFIXES:
             with tifffile.TiffFile(path) as file:
@@ -73,16 +76,9 @@ def _read_tiff(path: pathlib.Path, file: tifffile.TiffFile, max_pixels: int) -> 
     if not file.pages:
         raise InputError(f"{path}: a TIFF without a picture; replace it or take it away.")
     first = file.pages.first
-    # Before anything that scales with the claimed size, such as the list of strips.
-    check_pixels(path, int(first.imagelength), int(first.imagewidth), max_pixels)
-    if first.dtype is None:
-        raise InputError(
-            f"{path}: its numbers ({first.bitspersample} bits, format {first.sampleformat}) are of "
-            "no known type; save the labels as 8, 16 or 32 bits."
-        )
+    itemsize = check_page(path, first, max_pixels)
     if first.compression == tifffile.COMPRESSION.JPEG:
         raise _lossy(path)
-    check_borne_out(path, max(first.size, math.prod(first.chunks)) * first.dtype.itemsize)
     pictures = [series for series in file.series if not series.keyframe.is_reduced]
     series = file.series[0]
     colours = "S" in series.axes or first.photometric == tifffile.PHOTOMETRIC.RGB
@@ -99,22 +95,9 @@ def _read_tiff(path: pathlib.Path, file: tifffile.TiffFile, max_pixels: int) -> 
             "save each as a file of its own."
         )
     check_pixels(path, math.prod(series.shape[:-1]), series.shape[-1], max_pixels)
-    check_borne_out(path, math.prod(series.shape) * first.dtype.itemsize)
-    pages = [page for page in series.pages if page is not None]
-    end = max(
-        _next_page(file),
-        *(
-            offset + count
-            for page in pages
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)
-        ),
-    )
-    size = path.stat().st_size
-    if end > size:
-        raise InputError(
-            f"{path}: cut short: its header asks for {end} bytes and the file has {size}; copy it "
-            "again from its source."
-        )
+    check_borne_out(path, math.prod(series.shape) * itemsize)
+    pages = (last_byte(page) for page in series.pages if page is not None)
+    check_end(path, max(_next_page(file), *pages))
     return series.asarray()
 
 

@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -121,6 +122,22 @@ def read_folder(
     if not folder.is_dir():
         found = "is a file" if folder.exists() else "does not exist"
         raise InputError(f"{folder}: {found}; name a folder that holds micrographs.")
+    paths = images_in(folder, "micrograph")
+    check_names(paths)
+    return [
+        read_micrograph(path, pixel_size=pixel_size, crop_bottom=crop_bottom, max_pixels=max_pixels)
+        for path in paths
+    ]
+
+
+def images_in(folder: pathlib.Path, wanted: str = "image") -> list[pathlib.Path]:
+    """The image files of a folder, by their endings, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     paths = sorted(
         path
         for path in folder.iterdir()
@@ -128,20 +145,21 @@ def read_folder(
     )
     if not paths:
         raise InputError(
-            f"{folder}: no micrograph in it; put files there that end in {', '.join(SUFFIXES)}."
+            f"{folder}: no {wanted} in it; put files there that end in {', '.join(SUFFIXES)}."
         )
+    return paths
+
+
+def check_names(paths: Sequence[pathlib.Path]) -> None:
+    """Refuse two files of one name, but for folder and ending: the name stands for the image."""
     stems: dict[str, pathlib.Path] = {}
     for path in paths:
         if path.stem in stems:
             raise InputError(
-                f"{path}: has the same name as {stems[path.stem].name}; a name stands for one "
-                "micrograph: rename one of them."
+                f"{path}: has the same name as {stems[path.stem]}; a name stands for one image: "
+                "rename one of them, or leave it out."
             )
         stems[path.stem] = path
-    return [
-        read_micrograph(path, pixel_size=pixel_size, crop_bottom=crop_bottom, max_pixels=max_pixels)
-        for path in paths
-    ]
 
 
 def _sides(pixel_size: float | tuple[float, float] | None) -> tuple[float, float] | None:

@@ -12,16 +12,15 @@ from skimage import filters
 from tqdm import tqdm
 
 from idml_jax import data, report, statistics
-from idml_jax.data.decoding import SUFFIXES
 from idml_jax.data.headers import read_header
-from idml_jax.data.reading import MAX_PIXELS
+from idml_jax.data.reading import MAX_PIXELS, check_names, images_in
 from idml_jax.errors import InputError
 from idml_jax.workflows.characterize import Config
 from idml_jax.workflows.characterize_statistics import (
     RELATIVE_ERROR,
-    TOO_FEW,
     Measured,
     measure,
+    shows_its_range,
 )
 
 SMALLEST = 8
@@ -51,15 +50,10 @@ class Sample(NamedTuple):
 
 def read_all(config: Config) -> list[Sample]:
     """Every image, checked: what is wrong with a file is found before anything is computed."""
-    paths = [path for given in config.files for path in _images_at(given)]
-    stems: dict[str, pathlib.Path] = {}
-    for path in paths:
-        if path.stem in stems:
-            raise InputError(
-                f"{path}: has the same name as {stems[path.stem]}; a name stands for one row and "
-                "one table of particles: rename one of them, or leave it out."
-            )
-        stems[path.stem] = path
+    paths = [
+        path for given in config.files for path in (images_in(given) if given.is_dir() else [given])
+    ]
+    check_names(paths)
     return [
         _read_grey(path, config) if config.label is None else _read_labels(path, config)
         for path in paths
@@ -116,7 +110,7 @@ def representative_size(samples: Sequence[Sample], *, periodic: bool) -> dict[st
     phases = [sample.phase for sample in samples]
     given = phases if len(phases) > 1 else phases[0]
     interval = statistics.volume_fraction_interval(given, periodic=periodic)
-    if not (float(interval.standard_error) > 0 and float(interval.degrees_of_freedom) > TOO_FEW):
+    if not shows_its_range(interval):
         why = "the volume fraction does not vary" if len(phases) > 1 else "uniform, or too small"
         return {"side": None, "images": None, "why": why}
     size = statistics.representative_size(
@@ -124,22 +118,6 @@ def representative_size(samples: Sequence[Sample], *, periodic: bool) -> dict[st
     )
     side = size.side * known[0] if known else float(size.side)
     return {"side": side, "images": size.images, "why": None}
-
-
-def _images_at(path: pathlib.Path) -> list[pathlib.Path]:
-    """The file itself, or the images in a folder, in the order of their names."""
-    if not path.is_dir():
-        return [path]
-    found = sorted(
-        each
-        for each in path.iterdir()
-        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")
-    )
-    if not found:
-        raise InputError(
-            f"{path}: no image in it; put files there that end in {', '.join(SUFFIXES)}."
-        )
-    return found
 
 
 def _read_grey(path: pathlib.Path, config: Config) -> Sample:
