@@ -98,12 +98,8 @@ def surface_void_correlation(
     ----------
     phase : array of shape (M, N) or (P, M, N)
         Membership of the solid phase: boolean, or a probability in [0, 1].
-    periodic : bool
-        Whether the image tiles space. If False, pairs that would cross the border
-        are left out, and the phase is mirrored at the border to find the interface.
-    width : float
-        Pixels; the standard deviation of the Gaussian that smooths the phase to
-        find the interface. At least about 0.7.
+    periodic, width
+        As in `surface_surface_correlation`.
 
     Returns
     -------
