@@ -16,7 +16,7 @@ import scipy.integrate
 from idml_jax.data.synthetic import boolean_model, fibres
 from idml_jax.data.synthetic.cell import paint_balls
 from idml_jax.data.synthetic.particles import _axes
-from idml_jax.statistics import two_point_correlation
+from idml_jax.statistics import two_point_cluster, two_point_correlation
 
 
 @functools.cache
@@ -165,6 +165,49 @@ def test_lineal_path_of_the_matrix(medium, follows):
         expected = law(medium, lambda r, d, line=line: union(line, r))
         assert expected == pytest.approx(law(medium, through_pixels), rel=1e-3)
         assert law(medium, through_all) < law(medium, through_pixels)
+
+
+def no_gap(cells, empty, longest):
+    """Probability that of so many cells no `longest` in a row are empty, by their last run."""
+    runs = np.eye(longest)[0]
+    for _ in range(cells):
+        runs = np.concatenate([[(1 - empty) * runs.sum()], empty * runs[:-1]])
+    return runs.sum()
+
+
+def test_cluster_function_of_rods_on_a_line(follows):
+    """In one dimension it has a closed form: two points are connected by all that is between.
+
+    A rod of L pixels covers a pixel if its middle lies in one of L cells of a pixel's length, and
+    of z + 1 pixels in a row each is covered if no L of their L + z cells in a row are empty.
+    """
+    length, density, radius = 6, 0.12, 2.0
+    given = {"length": float(length), "radius": radius, "density": density / (2 * radius)}
+    given |= {"direction": (0.0, 1.0), "periodic": False}
+    rods = ~matrices(fibres, (1, 400), **given)
+    c2 = np.stack([two_point_cluster(each, periodic=False)[0] for each in rods])
+    s2 = np.stack([two_point_correlation(each, periodic=False)[0] for each in rods])
+    for z in (0, 1, 3, 6, 10, 16):
+        follows(c2[:, 200 + z], no_gap(length + z, math.exp(-density), length))
+        empty = math.exp(-density * length)
+        follows(s2[:, 200 + z], 1 - 2 * empty + math.exp(-density * (length + min(z, length))))
+    assert (c2[:, 210] < s2[:, 210]).all()
+
+
+@pytest.mark.parametrize("medium", [DISKS, BALLS], ids=named)
+def test_cluster_function_of_the_particles_lies_between_one_of_them_and_all(medium):
+    """Two points in one particle are connected; where they are not in the phase they are not."""
+    make, shape, given = medium
+    particles = ~matrices(make, shape, **given)
+    c2 = np.stack([two_point_cluster(each) for each in particles])
+    s2 = np.asarray(jax.jit(jax.vmap(two_point_correlation))(particles))
+    assert (c2 <= s2 + 1e-12).all()
+    centre = tuple(side // 2 for side in shape)
+    for lag in [(0, 0), (0, 3), (4, 4), (0, 7), (6, 6)]:
+        lag = pad(lag, len(shape))
+        one = 1 - law(medium, lambda r, d, lag=lag: common(math.hypot(*lag), r, d))
+        values = c2[:, *np.add(centre, lag)]
+        assert values.mean() > one - 3 * values.std(ddof=1) / math.sqrt(len(values))
 
 
 def test_the_error_falls_as_one_over_the_root_of_the_number():
