@@ -47,18 +47,8 @@ def test_sixteen_bits_of_a_png_and_more_than_32_of_a_tiff(tmp_path):
     np.testing.assert_array_equal(found, large)
 
 
-@pytest.mark.parametrize("ending", ["tif", "png", "bmp"])
-def test_a_palette_gives_its_indices_and_not_its_colours(tmp_path, ending):
-    palette = GENERATOR.integers(0, 256, (256, 3), dtype=np.uint8)
-    path = tmp_path / f"a.{ending}"
-    if ending == "tif":
-        colormap = palette.T.astype(np.uint16) * 257
-        write(path, LABELS, photometric="palette", colormap=colormap)
-    else:
-        picture = PillowImage.fromarray(LABELS).convert("P")
-        picture.frombytes(LABELS.tobytes())
-        picture.putpalette(palette.tobytes())
-        picture.save(path)
+def test_a_palette_gives_its_indices_and_not_its_colours(palette_file):
+    path, _ = palette_file(LABELS)
     np.testing.assert_array_equal(read_labels(path), LABELS)
 
 

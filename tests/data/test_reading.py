@@ -114,18 +114,8 @@ def test_three_equal_channels_become_one(tmp_path):
     np.testing.assert_allclose(read_micrograph(path).image, expected(GREY), atol=1e-7)
 
 
-@pytest.mark.parametrize("ending", ["tif", "png", "bmp"])
-def test_a_palette_gives_its_colours_and_not_its_indices(tmp_path, ending):
-    palette = GENERATOR.integers(0, 256, (256, 3), dtype=np.uint8)
-    path = tmp_path / f"a.{ending}"
-    if ending == "tif":
-        colormap = palette.T.astype(np.uint16) * 257
-        write(path, GREY, photometric="palette", colormap=colormap)
-    else:
-        picture = PillowImage.fromarray(GREY).convert("P")
-        picture.frombytes(GREY.tobytes())
-        picture.putpalette(palette.tobytes())
-        picture.save(path)
+def test_a_palette_gives_its_colours_and_not_its_indices(palette_file):
+    path, palette = palette_file(GREY)
     np.testing.assert_allclose(read_micrograph(path).image, expected(palette[GREY]), atol=1e-7)
 
 

@@ -6,8 +6,6 @@ import itertools
 import math
 
 import hypothesis.extra.numpy as hnp
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.measure
@@ -74,30 +72,17 @@ def flood_fill(phase, periodic, connectivity):
     return labels
 
 
-@functools.cache
-def pairs_of_points(shape, periodic):
-    """For each displacement the flat indices of both ends of every pair, found one at a time."""
-    found = []
-    for index in np.ndindex(shape):
-        displacement = np.subtract(index, [side // 2 for side in shape])
-        ends = []
-        for point in np.ndindex(shape):
-            other = point + displacement
-            if periodic:
-                other = other % shape
-            elif (other < 0).any() or (other >= shape).any():
-                continue
-            ends.append([np.ravel_multi_index(end, shape) for end in (point, tuple(other))])
-        found.append(np.array(ends).T)
-    return found
-
-
-def pairs_in_one_cluster(labels, periodic):
+@pytest.fixture(scope="session")
+def pairs_in_one_cluster(all_pairs):
     """The definition of C2: pairs in one cluster over pairs that exist, one after the other."""
-    flat, values = labels.ravel(), []
-    for start, end in pairs_of_points(labels.shape, periodic):
-        values.append(((flat[start] > 0) & (flat[start] == flat[end])).mean())
-    return np.array(values).reshape(labels.shape)
+
+    def share(labels, periodic):
+        flat, values = labels.ravel(), []
+        for start, end in all_pairs(labels.shape, periodic):
+            values.append(((flat[start] > 0) & (flat[start] == flat[end])).mean())
+        return np.array(values).reshape(labels.shape)
+
+    return share
 
 
 def wraps_around(phase, axis, connectivity):
@@ -139,7 +124,9 @@ def test_labels_are_those_of_flood_fill(periodic, connectivity, phase):
 @each_connectivity
 @law
 @given(phase=phases)
-def test_two_point_cluster_matches_the_definition(periodic, connectivity, phase):
+def test_two_point_cluster_matches_the_definition(
+    pairs_in_one_cluster, periodic, connectivity, phase
+):
     connectivity = min(connectivity, phase.ndim)
     found = two_point_cluster(phase, periodic=periodic, connectivity=connectivity)
     labels = flood_fill(phase, periodic, connectivity)
@@ -149,7 +136,9 @@ def test_two_point_cluster_matches_the_definition(periodic, connectivity, phase)
 
 @pytest.mark.parametrize(("dtype", "atol"), [(np.float64, 1e-12), (np.float32, 1e-6)])
 @periodic_or_not
-def test_float_phases_are_counted_in_their_own_precision(periodic, dtype, atol):
+def test_float_phases_are_counted_in_their_own_precision(
+    pairs_in_one_cluster, periodic, dtype, atol
+):
     phase = random(0, (6, 7), 0.5)
     found = two_point_cluster(phase.astype(dtype), periodic=periodic)
     assert found.dtype == dtype
@@ -440,32 +429,6 @@ def test_chain_of_random_pixels_follows_its_power_law():
 
 
 # --- what is refused ----------------------------------------------------------------------------
-
-
-@each_function
-@pytest.mark.parametrize("transform", [jax.jit, jax.vmap], ids=["jit", "vmap"])
-def test_a_traced_phase_is_refused_with_the_way_out(function, transform):
-    phase = jnp.ones((3, 4, 5), bool)
-    with pytest.raises(TypeError, match="`phase` is traced.*on the host: call it outside"):
-        transform(function)(phase)
-
-
-@each_function
-@pytest.mark.parametrize(
-    ("phase", "error", "message"),
-    [
-        (np.ones(4, bool), ValueError, "`phase` has 1 axes"),
-        (np.ones((2, 2, 2, 2), bool), ValueError, "`phase` has 4 axes"),
-        (np.ones((3, 0), bool), ValueError, "no pixels"),
-        (np.full((3, 4), 0.5), ValueError, "`phase` is not binary"),
-        (np.full((3, 4), np.nan), ValueError, "`phase` is not binary"),
-        (np.ones((3, 4), int), TypeError, "a phase is a boolean array"),
-    ],
-    ids=["1-D", "4-D", "no pixels", "soft", "NaN", "labels"],
-)
-def test_what_is_no_binary_phase_is_refused(function, phase, error, message, unchecked):
-    with pytest.raises(error, match=message):
-        function(phase)
 
 
 @each_function

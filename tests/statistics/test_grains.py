@@ -4,7 +4,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.spatial
@@ -308,14 +307,6 @@ def test_a_table_without_particles_has_its_columns(shape):
 # --- what is refused ----------------------------------------------------------------------------
 
 
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
 @pytest.mark.parametrize("measure", [grain_size_by_intercept, grain_size_by_area])
 def test_bad_grains_are_refused(measure, unchecked):
     labels = squares(3, 3)
@@ -346,7 +337,7 @@ def test_lines_that_cannot_tell_are_refused(unchecked):
 def test_bad_particles_are_refused(unchecked):
     with pytest.raises(ValueError, match="not binary"):
         particle_table(np.full((3, 3), 0.5))
-    with pytest.raises(ValueError, match=r"`connectivity` \(=3\) must be 1 to 2"):
+    with pytest.raises(ValueError, match=r"`connectivity` \(=3\) .* 1 .* to 2"):
         particle_table(np.ones((3, 3), bool), connectivity=3)
     with pytest.raises(ValueError, match="4 axes"):
         particle_table(np.ones((3, 3, 3, 3), int))

@@ -6,7 +6,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.stats
@@ -168,45 +167,37 @@ def test_uniform_phases_have_no_interval():
 # --- the two-point correlation ------------------------------------------------------------------
 
 
-def field_by_definition(phase, distance, periodic):
+def field_by_definition(phase, distance, periodic, pairs_at):
     """At each pixel what it adds to the radial average, less its expectation, pair by pair."""
-    shape = phase.shape
-    deviation, phi = phase - phase.mean(), phase.mean()
+    deviation, phi = (phase - phase.mean()).ravel(), phase.mean()
     ring = [
         r
         for r in itertools.product(range(-distance, distance + 1), repeat=phase.ndim)
         if round(math.hypot(*r)) == distance and r >= (0,) * phase.ndim
     ]
-    first, second, seen = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    first, second, seen = np.zeros((3, phase.size))
     for displacement in ring:
-        pairs = []
-        for point in np.ndindex(shape):
-            other = np.add(point, displacement)
-            if periodic:
-                other = other % shape
-            elif (other < 0).any() or (other >= shape).any():
-                continue
-            pairs.append((point, tuple(other)))
-        weight = phase.size / len(pairs) / len(ring)
-        for point, other in pairs:
-            seen[point] += weight
-            first[point] += phi * deviation[point] * weight
-            first[other] += phi * deviation[other] * weight
-            second[point] += deviation[point] * deviation[other] * weight
-    return first, second, seen
+        # Each pixel is the start of one pair at most, and the end of one.
+        start, end = pairs_at(phase.shape, displacement, periodic)
+        weight = phase.size / len(start) / len(ring)
+        seen[start] += weight
+        first[start] += phi * deviation[start] * weight
+        first[end] += phi * deviation[end] * weight
+        second[start] += deviation[start] * deviation[end] * weight
+    return (field.reshape(phase.shape) for field in (first, second, seen))
 
 
 @pytest.mark.parametrize(
     ("shape", "periodic"), [((6, 7), True), ((7, 6), False), ((5, 4, 6), False)], ids=str
 )
-def test_two_point_error_matches_the_definition(shape, periodic):
+def test_two_point_error_matches_the_definition(pairs_at, shape, periodic):
     """With a reach of none, the variance of the mean of independent values of the field."""
     phase = (random(3, shape) < 0.4).astype(float)
     longest = 1 if len(shape) == 3 else 2
     distances, found = two_point_interval(phase, longest=longest, periodic=periodic, reach=0)
     assert len(distances) == longest + 1
     for distance in range(longest + 1):
-        first, second, seen = field_by_definition(phase, distance, periodic)
+        first, second, seen = field_by_definition(phase, distance, periodic, pairs_at)
         mean = phase.mean() ** 2 + first.mean() + second.mean()
         assert float(found.value[distance]) == pytest.approx(mean, abs=1e-12)
         field = first - first.mean() + second - second.mean() * seen
@@ -306,14 +297,6 @@ def test_interval_has_derivatives():
 
 
 # --- what is refused ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize(

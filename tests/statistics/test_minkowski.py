@@ -7,7 +7,6 @@ import math
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -401,14 +400,6 @@ def test_a_float_phase_of_zeros_and_ones_is_taken_in_its_own_precision():
     assert found.perimeter.dtype == jnp.float32
     np.testing.assert_allclose(found, measure(phase, periodic=True), rtol=1e-6)
     assert jnp.issubdtype(found.area.dtype, jnp.integer)
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("function", [minkowski_functionals, euler_number])

@@ -4,7 +4,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -296,14 +295,6 @@ def test_runs_under_vmap_in_single_precision():
     alone = orientation(structure_tensor(images[1].astype(float), width=2.0))
     clear = np.asarray(alone.coherency) > 0.05
     assert angle_between(together.angle[1], np.asarray(alone.angle))[clear].max() < 1e-3
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_bad_input_is_refused(unchecked):

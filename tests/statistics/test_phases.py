@@ -24,19 +24,20 @@ STATISTICS = {
     "triangle_correlation": lambda p: statistics.triangle_correlation(p, 1.0, 1.0, 1.0),
     "chord_lengths": lambda p: statistics.chord_lengths(p, axis=0),
     "chord_length_distribution": lambda p: statistics.chord_length_distribution(p, axis=0),
-    "two_point_cluster": statistics.two_point_cluster,
     "label_clusters": statistics.label_clusters,
+    "largest_cluster_share": statistics.largest_cluster_share,
+    "percolates": lambda p: statistics.percolates(p, axis=0),
+    "two_point_cluster": statistics.two_point_cluster,
     "minkowski_functionals": statistics.minkowski_functionals,
+    "euler_number": statistics.euler_number,
+    "distance_to_interface": statistics.distance_to_interface,
     "pore_size_function": statistics.pore_size_function,
     "local_thickness": statistics.local_thickness,
+    "thickness_distribution": statistics.thickness_distribution,
 }
-ON_HOST = (
-    "chord_lengths",
-    "two_point_cluster",
-    "label_clusters",
-    "pore_size_function",
-    "local_thickness",
-)
+COUNT_WHOLE_PIXELS = tuple(STATISTICS)[tuple(STATISTICS).index("chord_lengths") :]
+COMPILED = ("chord_length_distribution", "minkowski_functionals", "euler_number")
+ON_HOST = tuple(name for name in COUNT_WHOLE_PIXELS if name not in COMPILED)
 each_statistic = pytest.mark.parametrize("name", STATISTICS)
 stripes = np.tile([[True], [False]], (3, 6))
 
@@ -67,6 +68,20 @@ def test_a_wrong_shape_or_type_is_refused_in_a_compiled_function_too(name, unche
     error, message = (TypeError, "on the host") if on_host else (ValueError, "`phase` has 1 axes")
     with pytest.raises(error, match=message):
         jax.jit(STATISTICS[name])(jnp.ones(6))
+
+
+@pytest.mark.parametrize("name", COUNT_WHOLE_PIXELS)
+def test_what_counts_whole_pixels_refuses_a_soft_phase(name):
+    with pytest.raises(ValueError, match="`phase` is not binary, and this statistic counts whole"):
+        STATISTICS[name](np.full((3, 4), 0.5))
+
+
+@pytest.mark.parametrize("name", ON_HOST)
+@pytest.mark.parametrize("transform", [jax.jit, jax.vmap], ids=["jit", "vmap"])
+def test_what_runs_on_the_host_refuses_a_traced_phase_with_the_way_out(name, transform):
+    statistic = STATISTICS[name]
+    with pytest.raises(TypeError, match="`phase` is traced.*on the host: call it outside"):
+        transform(lambda phase: statistic(phase))(jnp.ones((3, 4, 5), bool))
 
 
 @pytest.mark.parametrize("mask", [np.full((6, 6), np.nan), np.full((6, 6), 2.0)], ids=["NaN", "2"])

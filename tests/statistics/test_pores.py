@@ -4,8 +4,6 @@ import functools
 import math
 
 import hypothesis.extra.numpy as hnp
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -423,32 +421,6 @@ def test_a_phase_without_pixels_has_no_sizes():
 def test_a_phase_without_an_interface_is_refused(function):
     with pytest.raises(ValueError, match="`phase` is everywhere, and so has no interface"):
         function(np.ones((4, 5), bool))
-
-
-@each_function
-@pytest.mark.parametrize("transform", [jax.jit, jax.vmap], ids=["jit", "vmap"])
-def test_a_traced_phase_is_refused_with_the_way_out(function, transform):
-    phase = jnp.ones((3, 4, 5), bool)
-    with pytest.raises(TypeError, match="`phase` is traced.*on the host: call it outside"):
-        transform(lambda phase: function(phase))(phase)
-
-
-@each_function
-@pytest.mark.parametrize(
-    ("phase", "error", "message"),
-    [
-        (np.ones(4, bool), ValueError, "`phase` has 1 axes"),
-        (np.ones((2, 2, 2, 2), bool), ValueError, "`phase` has 4 axes"),
-        (np.ones((3, 0), bool), ValueError, "no pixels"),
-        (np.full((3, 4), 0.5), ValueError, "`phase` is not binary"),
-        (np.full((3, 4), np.nan), ValueError, "`phase` is not binary"),
-        (np.ones((3, 4), int), TypeError, "a phase is a boolean array"),
-    ],
-    ids=["1-D", "4-D", "no pixels", "soft", "NaN", "labels"],
-)
-def test_what_is_no_binary_phase_is_refused(function, phase, error, message, unchecked):
-    with pytest.raises(error, match=message):
-        function(phase)
 
 
 @pytest.mark.parametrize("function", [pore_size_function, thickness_distribution])

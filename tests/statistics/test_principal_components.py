@@ -5,7 +5,6 @@ import functools
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -222,14 +221,6 @@ def test_gradients_match_finite_differences():
 
     check_grads(chain, (soft,), order=1, modes=["rev"])
     check_grads(fit, (ensemble(6, (9,)),), order=1, modes=["rev"])
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize(

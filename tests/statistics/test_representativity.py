@@ -3,7 +3,6 @@
 import math
 
 import jax
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.stats
@@ -104,14 +103,6 @@ def test_images_of_twice_the_side_err_as_predicted():
 
 
 # --- what is refused ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_images_that_cannot_tell_are_refused(unchecked):

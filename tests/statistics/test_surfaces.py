@@ -7,7 +7,6 @@ import math
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 import tifffile
@@ -343,17 +342,6 @@ def test_anode_of_a_fuel_cell(real_data):
 # --- surface correlations -----------------------------------------------------------------------
 
 
-def soft_ball(shape, radius, samples):
-    """Share of each pixel inside a ball in the middle of the window."""
-    offsets = (np.arange(samples) + 0.5) / samples - 0.5
-    squares = [(np.arange(n)[:, None] - n // 2 + offsets).ravel() ** 2 for n in shape]
-    inside = functools.reduce(np.add.outer, squares) < radius**2
-    for axis, n in enumerate(shape):
-        inside = inside.reshape(*inside.shape[:axis], n, samples, *inside.shape[axis + 1 :])
-        inside = inside.mean(axis=axis + 1)
-    return inside
-
-
 def of_a_disk(radius, distance):
     """Closed forms of a disk, times the area of the window.
 
@@ -365,7 +353,7 @@ def of_a_disk(radius, distance):
     return surface, void
 
 
-def test_surface_correlations_of_a_disk():
+def test_surface_correlations_of_a_disk(soft_ball):
     """The error is of second order in the width over the radius."""
     errors = []
     for radius in (24, 48, 96):
@@ -399,7 +387,7 @@ def test_surface_correlations_of_a_sharp_disk_are_right_on_rings():
         np.testing.assert_allclose(found, true, rtol=tolerance)
 
 
-def test_surface_correlations_of_a_ball():
+def test_surface_correlations_of_a_ball(soft_ball):
     """In 3-D F_ss is 2 pi R^2 / r up to 2 R, and F_sv is pi R (2 R + r): each radius by hand.
 
     Of a sphere's surface the share pi r^2 (of pi 4 R^2) is nearer than r to a point of it; of the
@@ -463,14 +451,6 @@ def test_surface_correlations_have_a_gradient(correlate, periodic):
 
 
 # --- what is refused ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_bad_input_is_refused(unchecked):

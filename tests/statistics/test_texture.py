@@ -4,7 +4,6 @@ import math
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from jax.test_util import check_grads
@@ -104,14 +103,6 @@ def test_contrast_is_the_mean_squared_difference_of_levels(levels):
     )
     expected = [(np.diff(level, axis=axis) ** 2).mean() for axis in (1, 0)]
     np.testing.assert_allclose(found["contrast"][0], expected, rtol=1e-12)
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def test_bad_input_is_refused(unchecked):

@@ -12,27 +12,10 @@ from PIL import Image
 from skimage import filters
 from skimage import measure as skimage_measure
 
-from idml_jax import cli, statistics
+from idml_jax import statistics
 from idml_jax.workflows.characterize import Config
 from idml_jax.workflows.characterize_statistics import CURVES, QUANTITIES, measure
 from idml_jax.workflows.characterize_study import read_all
-
-
-@pytest.fixture
-def idml(monkeypatch, capsys):
-    """Run a command line; its exit status, output and error stream."""
-    monkeypatch.setattr(cli, "prepare_jax", lambda: None)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["idml", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def blobs(seed=0, shape=(64, 64)):

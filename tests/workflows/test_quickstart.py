@@ -8,29 +8,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from idml_jax import cli
-
 pytestmark = [
     pytest.mark.usefixtures("standard_promotion"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
 ]
-
-
-@pytest.fixture
-def idml(monkeypatch, capsys):
-    """Run a command line; its exit status, output and error stream."""
-    monkeypatch.setattr(cli, "prepare_jax", lambda: None)
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["idml", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return run
 
 
 def test_from_nothing_to_a_report_and_again(idml, tmp_path):

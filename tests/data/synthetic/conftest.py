@@ -1,6 +1,5 @@
 """What the tests of media that are made at random share."""
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -18,11 +17,3 @@ def follows():
         assert (excess < 3).all(), excess
 
     return check
-
-
-@pytest.fixture
-def unchecked():
-    """As it runs for a user: without the tests' own check of every annotation."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
