@@ -106,7 +106,7 @@ def volume_without_wrapping() -> list[tuple[str, ...]]:
 def one_volume(side: int) -> list[tuple[str, ...]]:
     """A periodic volume with its radial average, beside SciPy, and the peak memory of ours."""
     phase = np.random.default_rng(0).random((side,) * 3, np.float32) < 0.4
-    on_device = jax.device_put(phase.astype(np.float32))
+    on_device = jax.device_put(phase).astype(np.float32)
     ours = jax.jit(lambda p: radial_average(two_point_correlation(p))[1]).lower(on_device).compile()
     used = ours.memory_analysis()
     assert used is not None

@@ -121,7 +121,8 @@ def _folded(field: Float[Array, "*space"], corner: tuple[int, ...]) -> Float[Arr
 
 def _ring_sums(corner: Float[Array, "*corner"], rings: Rings) -> Float[Array, " bins"]:
     """Sum over each ring; row by row first, so that a long sum loses no digits."""
-    rows = len(corner)
-    sums = jnp.zeros((rows, rings.count + 1), corner.dtype)
-    places = np.arange(rows)[:, None], rings.ring.reshape(rows, -1)
-    return sums.at[places].add(corner.reshape(rows, -1)).sum(axis=0)[: rings.count]
+    rows, wide = len(corner), rings.count + 1
+    # One index for row and ring: XLA would spend seconds on putting two together.
+    places = (np.arange(rows)[:, None] * wide + rings.ring.reshape(rows, -1)).astype(np.int32)
+    sums = jnp.zeros(rows * wide, corner.dtype).at[places.ravel()].add(corner.ravel())
+    return sums.reshape(rows, wide).sum(axis=0)[: rings.count]
