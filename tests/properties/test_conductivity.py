@@ -1,5 +1,7 @@
 """`idml_jax.properties.conductivity` against closed forms, bounds and exact symmetries."""
 
+import re
+
 import hypothesis.extra.numpy as hnp
 import jax
 import jax.numpy as jnp
@@ -7,9 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.test_util import check_grads
 
 from idml_jax.data.synthetic import checkerboard, laminate
-from idml_jax.properties import Conductivity, effective_conductivity
+from idml_jax.errors import ConvergenceError
+from idml_jax.properties import Conductivity, conduction_fields, effective_conductivity
 
 # A new shape is a new compilation: hypothesis draws the pixels, not the shape.
 SHAPES = [(6, 8), (5, 7), (4, 3, 4)]
@@ -233,25 +237,84 @@ def test_a_batch_is_a_loop_under_jit():
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
+# --- insulators and fields ----------------------------------------------------------------------
+
+
+def test_insulators_stop_the_flux_across_them():
+    layers = laminate((8, 8), thicknesses=(2, 2))
+    found = effective_conductivity(two_phases(layers, 0.0, 3.0))
+    np.testing.assert_allclose(found, np.diag([0.0, 1.5]), atol=1e-9)
+    np.testing.assert_array_equal(effective_conductivity(np.zeros((4, 5))), np.zeros((2, 2)))
+
+
+def test_an_insulating_disk_is_the_limit_of_a_poor_conductor():
+    disk = np.hypot(*(np.indices((24, 24)) - 12.0)) < 7
+    limit = effective_conductivity(two_phases(disk, 1.0, 0.0), tolerance=1e-8)
+    errors = [
+        np.abs(effective_conductivity(two_phases(disk, 1.0, k), tolerance=1e-8) - limit).max()
+        for k in (1e-2, 1e-3, 1e-4)
+    ]
+    assert errors[1] < errors[0] / 8 and errors[2] < errors[1] / 8
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_fields_have_the_means_that_were_asked_for(shape):
+    """Hill-Mandel as well: the mean energy is the product of the means."""
+    conductivity = random_medium(1, shape)
+    mean = np.arange(1.0, len(shape) + 1)
+    fields = conduction_fields(conductivity, mean, tolerance=1e-9)
+    gradient, flux = (np.reshape(each, (len(shape), -1)) for each in fields)
+    np.testing.assert_allclose(gradient.mean(axis=1), mean, rtol=1e-12)
+    tensor = np.asarray(effective_conductivity(conductivity, tolerance=1e-9))
+    np.testing.assert_allclose(flux.mean(axis=1), tensor @ mean, rtol=1e-8)
+    assert (gradient * flux).sum(axis=0).mean() == pytest.approx(mean @ tensor @ mean, rel=1e-8)
+
+
+def test_fields_have_derivatives():
+    conductivity, mean = random_medium(2, (4, 5)), np.array([1.0, -0.5])
+
+    def loudness(conductivity, mean):
+        return (conduction_fields(conductivity, mean, tolerance=1e-12).flux ** 3).sum()
+
+    check_grads(loudness, (conductivity, mean), order=1, modes=["rev"], rtol=1e-5)
+
+
+def test_memory_of_a_derivative_does_not_grow_with_the_iterations():
+    def needed(limit):
+        slope = jax.grad(lambda k: effective_conductivity(k, max_iterations=limit)[0, 0])
+        return jax.jit(slope).lower(np.ones((32, 32))).compile().memory_analysis()
+
+    few, many = needed(2), needed(2000)
+    assert few.temp_size_in_bytes == many.temp_size_in_bytes < 60 * 32 * 32 * 8
+
+
 # --- what is refused ----------------------------------------------------------------------------
 
 
-def test_what_has_not_converged_is_nan():
-    found = effective_conductivity(random_medium(0, (5, 7)), max_iterations=1)
-    assert np.isnan(found).all()
+def test_what_has_not_converged_is_an_error_and_in_a_compiled_function_nan():
+    conductivity = random_medium(0, (5, 7))
+    contrast = conductivity.max() / conductivity.min()
+    with pytest.raises(ConvergenceError) as caught:
+        effective_conductivity(conductivity, max_iterations=1)
+    assert re.search(r"residual 0\.\d+ after 1 iterations, 1e-05 wanted", str(caught.value))
+    assert f"`conductivity` has a contrast of {contrast:.3g}" in str(caught.value)
+    with pytest.raises(ConvergenceError):
+        conduction_fields(conductivity, np.array([1.0, 0.0]), max_iterations=1)
+    compiled = jax.jit(effective_conductivity, static_argnames="max_iterations")
+    assert np.isnan(compiled(conductivity, max_iterations=1)).all()
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-def test_conductivities_must_be_positive_and_finite(value):
+@pytest.mark.parametrize("value", [-1.0, np.nan, np.inf])
+def test_conductivities_are_finite_and_not_negative(value):
     conductivity = np.ones((4, 4))
     conductivity[1, 2] = value
-    with pytest.raises(ValueError, match="must be positive and finite"):
+    with pytest.raises(ValueError, match="`conductivity` has values from .* finite and not neg"):
         effective_conductivity(conductivity)
 
 
-@pytest.mark.parametrize("shape", [(8,), (2, 3, 4, 5)], ids=str)
+@pytest.mark.parametrize("shape", [(8,), (2, 3, 4, 5), (0, 4)], ids=str)
 def test_a_cell_has_two_or_three_axes(shape):
-    with pytest.raises(ValueError, match=f"has {len(shape)} axes; a cell has 2 or 3"):
+    with pytest.raises(ValueError, match="has the shape .*; a cell has 2 or 3 axes with pixels"):
         effective_conductivity(np.ones(shape))
 
 

@@ -23,7 +23,8 @@ def solve(matrix, load, precondition=lambda residual: residual, **options):
     def operator(x):
         return (matrix @ x.ravel()).reshape(shape)
 
-    return conjugate_gradient(operator, jnp.asarray(load), precondition, **options)
+    found = conjugate_gradient(operator, jnp.asarray(load), precondition, **options)
+    return found.x, found.converged
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,0 +1,215 @@
+"""A property as design and reports take it: a function of a phase field that has a name."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from idml_jax.properties.conductivity import effective_conductivity
+from idml_jax.properties.elastic_cell import Plane, planar_bulk
+from idml_jax.properties.elasticity import effective_stiffness
+from idml_jax.properties.mandel import engineering_constants, isotropic_stiffness
+from idml_jax.typing import Array, Phase
+
+AXES = ("planes", "rows", "cols")
+
+Axis: TypeAlias = Literal["planes", "rows", "cols"]
+"""An axis by its name, which a volume and its sections share."""
+
+Limits: TypeAlias = Callable[[float], tuple[float, float]]
+"""From the volume fraction of the phase to the least and the largest value that there can be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Property:
+    """What a microstructure does, as one number.
+
+    Parameters
+    ----------
+    compute : callable
+        From one phase field, boolean or soft, to a scalar. One that JAX can trace is compiled,
+        batched and differentiated by those who use it.
+    name : str
+        What it is, for tables and figures: "conductivity along rows".
+    unit : str
+        What it is measured in.
+    bounds : callable, optional
+        From the volume fraction of the phase to the least and the largest value of any
+        arrangement.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> share = Property(jnp.mean, "share", bounds=lambda fraction: (fraction, fraction))
+    >>> float(share(jnp.eye(4))), share.bounds(0.25)
+    (0.25, (0.25, 0.25))
+    """
+
+    compute: Callable[[Phase], Float[Array, ""]]
+    name: str
+    unit: str = ""
+    bounds: Limits | None = None
+
+    def __call__(self, phase: Phase) -> Float[Array, ""]:
+        """The property of one phase field."""
+        return self.compute(phase)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conductivity:
+    """The effective conductivity of a medium of two phases.
+
+    Parameters
+    ----------
+    phases : pair of float
+        Conductivities outside and inside the phase.
+    unit : str
+        Of these numbers.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> layers = jnp.tile(jnp.array([[False], [True]]), (8, 16))
+    >>> along = Conductivity(phases=(1.0, 4.0)).along("cols")
+    >>> round(float(along(layers)), 3), along.name, along.bounds(0.5)
+    (2.5, 'conductivity along cols', (1.6, 2.5))
+    """
+
+    phases: tuple[float, float]
+    unit: str = "W/(m K)"
+
+    def __post_init__(self):
+        if not all(math.isfinite(value) and value > 0 for value in self.phases):
+            raise ValueError(f"`phases` must be positive and finite, got {self.phases}.")
+
+    def tensor(self, phase: Phase) -> Float[Array, "dim dim"]:
+        """Effective tensor; a soft phase mixes the two conductivities linearly."""
+        return effective_conductivity(_mixed(phase, self.phases))
+
+    def bounds(self, fraction: float) -> tuple[float, float]:
+        """Reuss and Voigt bounds at a volume fraction of the phase: series and parallel."""
+        return _series(fraction, self.phases), _parallel(fraction, self.phases)
+
+    def along(self, axis: Axis) -> Property:
+        """The diagonal component along an axis."""
+        component = _component(axis, self.tensor)
+        return Property(component, f"conductivity along {axis}", self.unit, self.bounds)
+
+
+@dataclasses.dataclass(frozen=True)
+class Elasticity:
+    """The effective elasticity of a medium of two phases.
+
+    Parameters
+    ----------
+    bulk, shear : pair of float
+        Moduli outside and inside the phase; 0 and 0 is a pore.
+    unit : str
+        Of these numbers.
+    dimensions : int
+        2 or 3, of the phase fields.
+    plane : "strain" or "stress"
+        What a phase field of 2 dimensions stands for, as in `effective_stiffness`.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> layers = jnp.tile(jnp.array([[False], [True]]), (8, 16))
+    >>> young = Elasticity(bulk=(1.0, 4.0), shear=(0.5, 2.0)).young_along("cols")
+    >>> low, high = young.bounds(0.5)
+    >>> low < float(young(layers)) < high * (1 + 1e-5)
+    True
+    """
+
+    bulk: tuple[float, float]
+    shear: tuple[float, float]
+    unit: str = "GPa"
+    dimensions: int = 2
+    plane: Plane = "strain"
+
+    def __post_init__(self):
+        if not all(math.isfinite(value) and value >= 0 for value in (*self.bulk, *self.shear)):
+            raise ValueError(
+                f"`bulk` (={self.bulk}) and `shear` (={self.shear}) are finite, none below 0."
+            )
+
+    def stiffness(self, phase: Phase) -> Float[Array, "n n"]:
+        """Effective stiffness in Mandel's notation; a soft phase mixes the moduli linearly."""
+        if jnp.ndim(phase) != self.dimensions:
+            raise ValueError(
+                f"`phase` has {jnp.ndim(phase)} axes; this elasticity is of {self.dimensions} "
+                "dimensions: see `dimensions`."
+            )
+        moduli = (_mixed(phase, pair) for pair in (self.bulk, self.shear))
+        return effective_stiffness(*moduli, plane=self.plane)
+
+    def young_along(self, axis: Axis) -> Property:
+        """Young's modulus in tension along an axis."""
+
+        def moduli(phase: Phase) -> Float[Array, "dim dim"]:
+            return jnp.diag(engineering_constants(self.stiffness(phase)).young)
+
+        def bounds(fraction: float) -> tuple[float, float]:
+            """Of Reuss's and Voigt's stiffness."""
+            cell = (1,) * self.dimensions
+            bulk, shear = (
+                [jnp.full(cell, value, float) for value in pair] for pair in (self.bulk, self.shear)
+            )
+            own = [
+                float(planar_bulk(*pair, self.plane).max())
+                for pair in zip(bulk, shear, strict=True)
+            ]
+            found = []
+            for mean in (_series, _parallel):
+                moduli = mean(fraction, (own[0], own[1])), mean(fraction, self.shear)
+                stiffness = isotropic_stiffness(*moduli, self.dimensions)
+                young = engineering_constants(stiffness).young[0] if 0 not in moduli else 0.0
+                found.append(float(young))
+            return found[0], found[1]
+
+        name = f"Young's modulus along {axis}"
+        return Property(_component(axis, moduli), name, self.unit, bounds)
+
+
+def _mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
+    """A coefficient for each pixel of a phase, in its own precision."""
+    outside, inside = values
+    phase = jnp.asarray(phase)
+    dtype = phase.dtype if jnp.issubdtype(phase.dtype, jnp.floating) else jnp.zeros(()).dtype
+    if phase.dtype not in (bool, dtype):
+        raise TypeError(
+            f"a phase is a boolean array, or a float one of memberships in [0, 1], got "
+            f"{phase.dtype}; compare first, as in `labels == 1` or `image > threshold`."
+        )
+    return outside + (inside - outside) * phase.astype(dtype)
+
+
+def _component(
+    axis: Axis, tensor: Callable[[Phase], Float[Array, "dim dim"]]
+) -> Callable[[Phase], Float[Array, ""]]:
+    """The diagonal component of a tensor along an axis that has a name."""
+    if axis not in AXES:
+        raise ValueError(f"`axis` is {axis!r}; the axes are {', '.join(AXES)}.")
+    place = AXES.index(axis) - len(AXES)
+
+    def component(phase: Phase) -> Float[Array, ""]:
+        if phase.ndim < -place:
+            raise ValueError(f"`phase` has {phase.ndim} axes, rows and cols: it has no {axis}.")
+        return tensor(phase)[place, place]
+
+    return component
+
+
+def _series(fraction: float, values: tuple[float, float]) -> float:
+    outside, inside = values
+    if 0 in values:
+        return 0.0
+    return 1 / ((1 - fraction) / outside + fraction / inside)
+
+
+def _parallel(fraction: float, values: tuple[float, float]) -> float:
+    outside, inside = values
+    return (1 - fraction) * outside + fraction * inside

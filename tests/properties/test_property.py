@@ -1,0 +1,60 @@
+"""`idml_jax.properties.property`: what design and reports are given."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from idml_jax.data.synthetic import laminate
+from idml_jax.properties import (
+    Conductivity,
+    Elasticity,
+    Property,
+    effective_stiffness,
+    engineering_constants,
+)
+
+
+def test_a_property_of_ones_own_is_a_function_with_a_name():
+    largest = Property(lambda phase: phase.sum(axis=0).max(), "longest column", "px")
+    assert float(largest(jnp.eye(3).at[2, 0].set(1))) == 2
+    assert (largest.name, largest.unit, largest.bounds) == ("longest column", "px", None)
+    batch = jnp.stack([jnp.eye(3), jnp.ones((3, 3))])
+    np.testing.assert_array_equal(jax.jit(jax.vmap(largest))(batch), [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((6, 8), ("rows", "cols")), ((4, 3, 5), ("planes", "rows", "cols"))]
+)
+def test_youngs_modulus_along_an_axis_is_that_of_the_stiffness_and_within_its_bounds(shape, axes):
+    material = Elasticity(bulk=(1.0, 9.0), shear=(0.5, 4.0), dimensions=len(shape))
+    phase = np.random.default_rng(0).random(shape) < 0.5
+    bulk, shear = np.where(phase, 9.0, 1.0), np.where(phase, 4.0, 0.5)
+    expected = engineering_constants(effective_stiffness(bulk, shear)).young
+    for axis, value in zip(axes, expected, strict=True):
+        young = material.young_along(axis)
+        assert float(young(phase)) == pytest.approx(float(value), rel=1e-9)
+        low, high = young.bounds(phase.mean())
+        assert low < float(value) < high
+        assert young.name == f"Young's modulus along {axis}" and young.unit == "GPa"
+
+
+def test_bounds_are_reached_by_one_material_and_a_pore_leaves_none():
+    material = Elasticity(bulk=(1.0, 9.0), shear=(0.5, 4.0), plane="stress")
+    for fraction, phase in ((0.0, np.zeros((4, 4), bool)), (1.0, np.ones((4, 4), bool))):
+        young = material.young_along("rows")
+        np.testing.assert_allclose(young.bounds(fraction), float(young(phase)), rtol=1e-6)
+    foam = Elasticity(bulk=(0.0, 9.0), shear=(0.0, 4.0)).young_along("rows")
+    assert foam.bounds(0.5)[0] == 0
+    assert float(foam(laminate((8, 8), thicknesses=(2, 2)))) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_does_not_fit_is_refused(unchecked):
+    with pytest.raises(ValueError, match="`phase` has 3 axes; this elasticity is of 2 dim"):
+        Elasticity((1.0, 2.0), (1.0, 2.0)).stiffness(np.ones((2, 2, 2), bool))
+    with pytest.raises(ValueError, match="are finite, none below 0"):
+        Elasticity((1.0, -2.0), (1.0, 2.0))
+    with pytest.raises(TypeError, match="a phase is a boolean array, or a float one"):
+        Elasticity((1.0, 2.0), (1.0, 2.0)).stiffness(np.ones((2, 2), np.uint8))
+    with pytest.raises(ValueError, match="the axes are planes, rows, cols"):
+        Conductivity((1.0, 2.0)).along("x")
