@@ -58,10 +58,10 @@ def check_converged(
         values = np.abs(np.asarray(values))
         contrast = values.max() / values[values > 0].min() if (values > 0).any() else 1.0
         pores = ", and zeros" if (values == 0).any() else ""
-        contrasts.append(f"`{name}` has a contrast of {contrast:.3g}{pores}")
+        contrasts.append(f"; `{name}` has a contrast of {contrast:.3g}{pores}")
     raise ConvergenceError(
         f"not converged: residual {float(jnp.max(solution.residual)):.2g} after {max_iterations} "
-        f"iterations, {tolerance:g} wanted; {'; '.join(contrasts)}: raise `max_iterations`, or "
+        f"iterations, {tolerance:g} wanted{''.join(contrasts)}: raise `max_iterations`, or "
         "`tolerance` where float32 cannot do better, or give float64."
     )
 
