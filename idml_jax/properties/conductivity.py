@@ -18,7 +18,7 @@ from idml_jax.properties.conjugate_gradient import (
     conjugate_gradient,
     differentiable_solution,
 )
-from idml_jax.properties.rotated_scheme import divergence, gradient, wave_vectors
+from idml_jax.properties.rotated_scheme import divergence, gradient, inverse_laplacian
 from idml_jax.typing import Array
 
 
@@ -215,19 +215,11 @@ def _gradient_field(
     solve: Callable[..., Solution],
 ) -> tuple[Float[Array, "dim *space"], Solution]:
     """Total gradient field under a mean gradient; the solution without its potential."""
-    shape = conductivity.shape
     mean = mean.reshape(-1, *(1,) * conductivity.ndim)
-    squared = (wave_vectors(shape, conductivity.dtype) ** 2).sum(axis=0)
-    inverse = jnp.where(squared > 0, 1 / jnp.where(squared > 0, squared, 1), 0)
-
-    def precondition(residual: Float[Array, "*space"]) -> Float[Array, "*space"]:
-        spectrum = jnp.fft.rfftn(residual)
-        return jnp.fft.irfftn(inverse.astype(spectrum.dtype) * spectrum, shape)
-
     solution = solve(
         lambda potential: divergence(conductivity[None] * gradient(potential)),
         -divergence(conductivity[None] * mean),
-        precondition,
+        inverse_laplacian(conductivity.shape, conductivity.dtype),
         tolerance=tolerance,
         max_iterations=max_iterations,
     )

@@ -22,7 +22,7 @@ from idml_jax.properties.face_to_face import (
     of_outer_layers,
     values_of_open_space,
 )
-from idml_jax.properties.multigrid import multigrid
+from idml_jax.properties.multigrid import multigrid, shifted
 from idml_jax.typing import Array, Phase
 
 
@@ -321,21 +321,13 @@ def _fields(
     network = network_between(diffusivity, axis)
     flux = []
     for along, conductance in enumerate(network.between):
-        pads = [(0, int(k == along)) for k in range(values.ndim)]
-        ahead = jax.lax.slice_in_dim(jnp.pad(values, pads), 1, None, axis=along)
-        leaving = conductance * (values - ahead)
+        leaving = conductance * (values - shifted(values, -1, along))
         if along == axis:
             last = 2 * diffusivity * of_outer_layers(diffusivity, axis, 0, 1) * values
             first = 2 * diffusivity * of_outer_layers(diffusivity, axis, 1, 0) * (1 - values)
             leaving = leaving + last
         else:
             first = 0
-        arriving = jax.lax.slice_in_dim(
-            jnp.pad(leaving, [(int(k == along), 0) for k in range(values.ndim)]),
-            0,
-            values.shape[along],
-            axis=along,
-        )
-        flux.append((leaving + arriving + first) / 2)
+        flux.append((leaving + shifted(leaving, 1, along) + first) / 2)
     told = solution._replace(x=jnp.zeros((), values.dtype))
     return DiffusionFields(values, jnp.stack(flux)), told

@@ -11,7 +11,12 @@ from jaxtyping import Bool, Float
 from idml_jax.properties.checks import check_coefficients
 from idml_jax.properties.conjugate_gradient import Solution, Tolerance, conjugate_gradient
 from idml_jax.properties.mandel import PAIRS
-from idml_jax.properties.rotated_scheme import adjoint_derivative, derivative, wave_vectors
+from idml_jax.properties.rotated_scheme import (
+    adjoint_derivative,
+    derivative,
+    inverse_squares,
+    wave_vectors,
+)
 from idml_jax.typing import Array
 
 Plane: TypeAlias = Literal["strain", "stress"]
@@ -96,8 +101,7 @@ def green(
     """From forces to the displacements of a homogeneous medium, without the mean."""
     dimensions = len(shape)
     waves = wave_vectors(shape, bulk.dtype)
-    squared = (waves**2).sum(axis=0)
-    inverse = jnp.where(squared > 0, 1 / jnp.where(squared > 0, squared, 1), 0)
+    inverse = inverse_squares(waves)
     lame = bulk - 2 * shear / dimensions
     # A cell of nothing has no forces either.
     share = (lame + shear) / jnp.where(shear > 0, lame + 2 * shear, 1)

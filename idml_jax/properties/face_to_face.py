@@ -9,7 +9,7 @@ import scipy.ndimage
 from jax.core import Tracer
 from jaxtyping import Bool, Float
 
-from idml_jax.properties.multigrid import Network
+from idml_jax.properties.multigrid import Network, shifted
 from idml_jax.typing import Array
 
 
@@ -40,12 +40,8 @@ def _flooded(conducts: Bool[Array, "*space"], axis: int) -> Bool[Array, ""]:
         wet, _ = state
         wider = wet
         for along in range(wet.ndim):
-            pads = [(int(k == along),) * 2 for k in range(wet.ndim)]
-            padded = jnp.pad(wider, pads)
-            size = wet.shape[along]
-            ahead = jax.lax.slice_in_dim(padded, 2, size + 2, axis=along)
-            behind = jax.lax.slice_in_dim(padded, 0, size, axis=along)
-            wider = conducts & (wider | ahead | behind)
+            beside = shifted(wider, -1, along) | shifted(wider, 1, along)
+            wider = conducts & (wider | beside)
         return wider, jnp.any(wider != wet)
 
     wet, _ = jax.lax.while_loop(lambda state: state[1], spread, (start, jnp.any(start)))
@@ -56,8 +52,7 @@ def network_between(diffusivity: Float[Array, "*space"], axis: int) -> Network:
     """Voxels and the conductances of the faces between them, and of the two outer faces."""
     between = []
     for along in range(diffusivity.ndim):
-        pads = [(0, int(k == along)) for k in range(diffusivity.ndim)]
-        ahead = jax.lax.slice_in_dim(jnp.pad(diffusivity, pads), 1, None, axis=along)
+        ahead = shifted(diffusivity, -1, along)
         total = diffusivity + ahead
         between.append(2 * diffusivity * ahead / jnp.where(total > 0, total, 1))
     return Network(tuple(between), 2 * diffusivity * of_outer_layers(diffusivity, axis, 1, 1))

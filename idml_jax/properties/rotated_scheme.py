@@ -8,6 +8,7 @@ continuum with :math:`\kappa` for the wave vector.
 """
 
 import functools
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -71,3 +72,22 @@ def wave_vectors(shape: tuple[int, ...], dtype: np.dtype) -> Float[Array, "dim *
             for along in range(dimensions)
         ]
     )
+
+
+def inverse_squares(waves: Float[Array, "dim *half"]) -> Float[Array, "*half"]:
+    """One over the squared length of each wave vector; 0 for those that vanish."""
+    squared = (waves**2).sum(axis=0)
+    return jnp.where(squared > 0, 1 / jnp.where(squared > 0, squared, 1), 0)
+
+
+def inverse_laplacian(
+    shape: tuple[int, ...], dtype: np.dtype
+) -> Callable[[Float[Array, "*space"]], Float[Array, "*space"]]:
+    """The inverse of ``divergence(gradient(.))`` for fields of a shape; 0 where that vanishes."""
+    inverse = inverse_squares(wave_vectors(shape, dtype))
+
+    def solve(source: Float[Array, "*space"]) -> Float[Array, "*space"]:
+        spectrum = jnp.fft.rfftn(source)
+        return jnp.fft.irfftn(inverse.astype(spectrum.dtype) * spectrum, shape)
+
+    return solve

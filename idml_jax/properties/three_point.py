@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from idml_jax.properties.bounds import Bounds
 from idml_jax.properties.checks import check_coefficients
-from idml_jax.properties.rotated_scheme import divergence, gradient, wave_vectors
+from idml_jax.properties.rotated_scheme import divergence, gradient, inverse_laplacian
 from idml_jax.typing import Array
 
 
@@ -134,11 +134,7 @@ def _gain(coefficient: Float[Array, "*space"], project) -> Float[Array, "dim dim
 
 def _project(field: Float[Array, "dim *space"]) -> Float[Array, "dim *space"]:
     """The part of a field that is the gradient of a potential, of zero mean."""
-    shape = field.shape[1:]
-    squared = (wave_vectors(shape, field.dtype) ** 2).sum(axis=0)
-    inverse = jnp.where(squared > 0, 1 / jnp.where(squared > 0, squared, 1), 0)
-    spectrum = jnp.fft.rfftn(divergence(field))
-    return gradient(jnp.fft.irfftn(inverse.astype(spectrum.dtype) * spectrum, shape))
+    return gradient(inverse_laplacian(field.shape[1:], field.dtype)(divergence(field)))
 
 
 def _free(field: Float[Array, "dim *space"]) -> Float[Array, "dim *space"]:
