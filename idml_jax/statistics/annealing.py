@@ -75,6 +75,7 @@ def anneal(
     An exchange changes the counts of S2 by what the two pixels see of the image, in
     :math:`O(N)` for :math:`N` pixels, and the lineal path along the four lines through
     them (in 3-D: six); nothing is transformed again, and the counts stay exact. No gradient.
+    Memory: some 20 bytes a pixel.
     `reconstruct` reaches the same error in far less time; annealing needs no soft phase,
     keeps the volume fraction, and mends what a threshold leaves.
 

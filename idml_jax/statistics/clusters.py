@@ -103,7 +103,8 @@ def largest_cluster_share(phase: Phase, *, periodic: bool = True, connectivity: 
 
     Notes
     -----
-    The order parameter of percolation, for a cell of finite size. Not differentiable.
+    The order parameter of percolation, for a cell of finite size. Time and memory are those
+    of `label_clusters`. Not differentiable.
 
     Examples
     --------

@@ -59,7 +59,8 @@ def two_point_correlation(
     of volume fraction :math:`\phi`, :math:`S_2(0) = \phi`, and in a medium without
     long-range order :math:`S_2(\mathbf{r}) \to \phi^2` at large distance [1]_.
     Differentiable in soft phases, also where the result is NaN at other
-    displacements.
+    displacements. Memory beside the input: 2 images if periodic, 3 with a mask, 6 without
+    periodic borders (in 3-D 8), the result included.
 
     References
     ----------

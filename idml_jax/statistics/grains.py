@@ -211,7 +211,7 @@ def grain_size_by_area(
     the size of the image; a half for the corners too would add one grain.
 
     The grains are counted by their labels, in one piece or not. Runs on the host.
-    Not differentiable.
+    Not differentiable. Takes about 60 bytes a pixel.
 
     References
     ----------

@@ -85,7 +85,8 @@ def volume_fraction_interval(
     as the estimate's distribution is. Where there are fewer than :math:`t^2` samples it is
     Student's, cut off at 0 and 1.
 
-    Compiles, and is differentiable but for t, which SciPy computes on the host.
+    Compiles, and is differentiable but for t, which SciPy computes on the host. Memory is that
+    of `two_point_correlation`, pooled with all images at once.
 
     Examples
     --------

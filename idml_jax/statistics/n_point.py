@@ -53,7 +53,7 @@ def three_point_correlation(
     -----
     For a phase of volume fraction :math:`\phi`, :math:`S_3(0, 0) = \phi`,
     :math:`S_3(\mathbf{a}, \mathbf{a}) = S_3(0, \mathbf{a}) = S_2(\mathbf{a})`, and far apart
-    :math:`S_3 \to \phi^3` [1]_.
+    :math:`S_3 \to \phi^3` [1]_. Cost and memory are those of `n_point_correlation`.
 
     References
     ----------
@@ -113,7 +113,7 @@ def n_point_correlation(
     Notes
     -----
     A sum of products from the definition: exact, :math:`O(n N)` for :math:`N` pixels and
-    each set, sets one after another, in the memory of three images. Differentiable in soft
+    each set, sets one after another, in the memory of six images. Differentiable in soft
     phases. `n_point_window` is faster for all displacements up to a reach.
 
     Examples

@@ -133,7 +133,8 @@ def orientation(
 
     By `jax.numpy.linalg.eigh`, for all pixels at once. Differentiable where the eigenvalue
     is a single one; the angle is by nature undefined to multiples of pi, and the
-    axis to its sign. Where it is not single the derivative is taken as 0.
+    axis to its sign. Where it is not single the derivative is taken as 0. Memory:
+    two to three times that of the tensors.
 
     Examples
     --------

@@ -95,7 +95,8 @@ def spectral_density(phase: Phase, *, periodic: bool = True) -> Float[Array, "*s
     Notes
     -----
     Its mean over all wave vectors is :math:`\phi (1 - \phi)` for a boolean phase. A
-    medium is hyperuniform if it goes to zero with the wave vector. Differentiable.
+    medium is hyperuniform if it goes to zero with the wave vector. Differentiable. Memory:
+    5 images.
 
     References
     ----------
@@ -141,7 +142,7 @@ def correlation_length(phase: Phase, *, periodic: bool = True) -> Float[Array, "
     because beyond it a finite window shows mostly noise, and a medium with a period
     oscillates. For :math:`\chi \propto \exp(-r / a)` it is :math:`a`; for a Gaussian
     :math:`\exp(-r^2 / 2 a^2)` it is :math:`a \sqrt{\pi / 2}`. Differentiable, but for
-    the place of the zero.
+    the place of the zero. Memory is that of `two_point_correlation`.
 
     Examples
     --------

@@ -240,7 +240,7 @@ def correlated_start(
     -----
     The phase that it is cut into has not this correlation but one close to it, by the
     arcsine law. Frequencies at which the transform of a measured `s2` is negative, which
-    that of a periodic microstructure cannot be, are left out.
+    that of a periodic microstructure cannot be, are left out. Memory: 7 images.
     """
     covariance = jnp.asarray(s2) - jnp.mean(s2)
     power = jnp.maximum(jnp.fft.fftn(jnp.fft.ifftshift(covariance)).real, 0)

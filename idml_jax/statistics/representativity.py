@@ -80,7 +80,7 @@ def representative_size(
     Half of the interval is t standard errors, with the degrees of freedom of the given images:
     what is known now of an image yet to be taken. Variance falls as one over the volume, where
     that is much more than the integral range: a side below its root says no more than that.
-    On the host: it returns whole numbers.
+    On the host: it returns whole numbers. Memory is that of the intervals.
 
     Examples
     --------

@@ -136,9 +136,10 @@ def chord_length_distribution(
 
     Notes
     -----
-    No gradient: it counts whole pixels. It can be compiled and batched. Of a medium whose
-    pixels are in the phase independently with probability p, chords are geometric: a
-    share of :math:`p^{l-1} (1 - p)`, with mean :math:`1 / (1 - p)`.
+    No gradient: it counts whole pixels. It can be compiled and batched, in 14 bytes a pixel.
+
+    Of a medium whose pixels are in the phase independently with probability p, chords are
+    geometric: a share of :math:`p^{l-1} (1 - p)`, with mean :math:`1 / (1 - p)`.
 
     References
     ----------
@@ -198,9 +199,11 @@ def chord_lengths(
 
     Notes
     -----
-    On the host, with numpy, and no gradient. The chords of a disk of radius R have the mean
-    :math:`\pi R / 2` and the standard deviation :math:`R \sqrt{(32 - 3 \pi^2) / 12}`; of a
-    ball :math:`4 R / 3` and :math:`R \sqrt{2} / 3`.
+    On the host, with numpy, in 20 bytes a pixel, and no gradient.
+
+    The chords of a disk of radius R have the mean :math:`\pi R / 2` and the standard
+    deviation :math:`R \sqrt{(32 - 3 \pi^2) / 12}`; of a ball :math:`4 R / 3` and
+    :math:`R \sqrt{2} / 3`.
 
     Examples
     --------

@@ -79,7 +79,8 @@ def triangle_correlation(
     diagonal away from where the triangle asked for has it, which matters where the sides are
     as short as a few pixels. For each rounded triangle the value is exact. The differences of
     orientations of a medium that is not isotropic are averaged away; `spread` shows them.
-    Differentiable in soft phases. At :math:`r = s = 0` it is the volume fraction.
+    Differentiable in soft phases. At :math:`r = s = 0` it is the volume fraction. Memory is
+    that of `n_point_correlation`.
 
     References
     ----------
