@@ -16,10 +16,11 @@ from idml_jax.properties.conjugate_gradient import (
     differentiable_solution,
 )
 from idml_jax.properties.face_to_face import (
-    checked_axis,
     leads_through,
     network_between,
     of_outer_layers,
+    turned_back,
+    upright,
     values_of_open_space,
 )
 from idml_jax.properties.multigrid import multigrid, shifted
@@ -155,12 +156,11 @@ def effective_diffusivity(
     >>> [round(float(effective_diffusivity(layers, axis=axis)), 4) for axis in (0, 1)]
     [1.5, 2.0]
     """
-    diffusivity = check_coefficients(diffusivity, "diffusivity")
-    axis = checked_axis(axis, diffusivity.ndim)
-    through = leads_through(diffusivity > 0, axis)
+    diffusivity = upright(check_coefficients(diffusivity, "diffusivity"), axis)
+    through = leads_through(diffusivity > 0)
     if not isinstance(through, Tracer) and not bool(through):
         return jnp.zeros((), diffusivity.dtype)
-    effective, solution = _effective(diffusivity, through, axis, tolerance, max_iterations)
+    effective, solution = _effective(diffusivity, through, tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations, diffusivity=diffusivity)
     return effective
 
@@ -202,16 +202,16 @@ def diffusion_fields(
     >>> round(float(fields.flux[0].mean()), 3)
     0.25
     """
-    diffusivity = check_coefficients(diffusivity, "diffusivity")
-    axis = checked_axis(axis, diffusivity.ndim)
-    through = leads_through(diffusivity > 0, axis)
+    diffusivity = upright(check_coefficients(diffusivity, "diffusivity"), axis)
+    through = leads_through(diffusivity > 0)
     if not isinstance(through, Tracer) and not bool(through):
         raise ValueError(
             f"no path leads from face to face along axis {axis}: nothing diffuses through it."
         )
-    fields, solution = _fields(diffusivity, axis, tolerance, max_iterations)
+    fields, solution = _fields(diffusivity, tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations, diffusivity=diffusivity)
-    return fields
+    concentration = jnp.moveaxis(fields.concentration, 0, axis)
+    return DiffusionFields(concentration, turned_back(fields.flux, axis))
 
 
 def local_tortuosity(
@@ -270,15 +270,14 @@ def _as_diffusivity(pore: Phase) -> Float[Array, "*space"]:
 
 def _concentration(
     diffusivity: Float[Array, "*space"],
-    axis: int,
     tolerance: Tolerance,
     max_iterations: int,
     solve=conjugate_gradient,
 ) -> Solution:
     """Values that nothing piles up at, from those of open space on."""
-    network = network_between(diffusivity, axis)
-    start = values_of_open_space(diffusivity, axis)
-    inlet = 2 * diffusivity * of_outer_layers(diffusivity, axis, 1, 0)
+    network = network_between(diffusivity)
+    start = values_of_open_space(diffusivity)
+    inlet = 2 * of_outer_layers(diffusivity, first=True)
     found = solve(
         network.apply,
         inlet - network.apply(start),
@@ -289,45 +288,42 @@ def _concentration(
     return found._replace(x=start + found.x)
 
 
-@functools.partial(jax.jit, static_argnames=("axis", "max_iterations"))
+@functools.partial(jax.jit, static_argnames="max_iterations")
 def _effective(
     diffusivity: Float[Array, "*space"],
     through: Bool[Array, ""],
-    axis: int,
     tolerance: Tolerance,
     max_iterations: int,
 ) -> tuple[Float[Array, ""], Solution]:
     solution = jax.lax.stop_gradient(
-        _concentration(jax.lax.stop_gradient(diffusivity), axis, tolerance, max_iterations)
+        _concentration(jax.lax.stop_gradient(diffusivity), tolerance, max_iterations)
     )
     values = solution.x
-    network = network_between(diffusivity, axis)
+    network = network_between(diffusivity)
     # From 1 outside of the first layer, and to 0 outside of the last.
-    steps = jnp.where(of_outer_layers(diffusivity, axis, 1, 0) > 0, 1 - values, values)
-    energy = network.energy_between(values) + (network.outside * steps**2).sum()
-    effective = energy * diffusivity.shape[axis] ** 2 / diffusivity.size
+    outer = (diffusivity[0] * (1 - values[0]) ** 2).sum() + (
+        diffusivity[-1] * values[-1] ** 2
+    ).sum()
+    energy = network.energy_between(values) + 2 * outer
+    effective = energy * len(diffusivity) ** 2 / diffusivity.size
     effective = jnp.where(solution.converged, effective, jnp.nan)
     return jnp.where(through, effective, 0), solution._replace(x=jnp.zeros((), values.dtype))
 
 
-@functools.partial(jax.jit, static_argnames=("axis", "max_iterations"))
+@functools.partial(jax.jit, static_argnames="max_iterations")
 def _fields(
-    diffusivity: Float[Array, "*space"], axis: int, tolerance: Tolerance, max_iterations: int
+    diffusivity: Float[Array, "*space"], tolerance: Tolerance, max_iterations: int
 ) -> tuple[DiffusionFields, Solution]:
-    solution = _concentration(
-        diffusivity, axis, tolerance, max_iterations, solve=differentiable_solution
-    )
+    solution = _concentration(diffusivity, tolerance, max_iterations, solve=differentiable_solution)
     values = jnp.where(solution.converged, solution.x, jnp.nan)
-    network = network_between(diffusivity, axis)
+    network = network_between(diffusivity)
     flux = []
     for along, conductance in enumerate(network.between):
         leaving = conductance * (values - shifted(values, -1, along))
-        if along == axis:
-            last = 2 * diffusivity * of_outer_layers(diffusivity, axis, 0, 1) * values
-            first = 2 * diffusivity * of_outer_layers(diffusivity, axis, 1, 0) * (1 - values)
-            leaving = leaving + last
-        else:
-            first = 0
-        flux.append((leaving + shifted(leaving, 1, along) + first) / 2)
+        entering = shifted(leaving, 1, along)
+        if along == 0:
+            entering = entering + 2 * of_outer_layers(diffusivity * (1 - values), first=True)
+            leaving = leaving + 2 * of_outer_layers(diffusivity * values, last=True)
+        flux.append((leaving + entering) / 2)
     told = solution._replace(x=jnp.zeros((), values.dtype))
     return DiffusionFields(values, jnp.stack(flux)), told

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from idml_jax.properties.checks import check_converged
 from idml_jax.properties.conjugate_gradient import Solution, Tolerance
-from idml_jax.properties.face_to_face import checked_axis, leads_through
+from idml_jax.properties.face_to_face import leads_through, turned_back, upright
 from idml_jax.properties.minres import minimal_residual
 from idml_jax.properties.multigrid import shifted
 from idml_jax.properties.stokes import Channel, Flow, channel
@@ -103,8 +103,8 @@ def permeability(
     flow = _checked_flow(pore, axis, sides)
     if flow is None:
         return jnp.zeros(())
-    pore, axis, through = flow
-    found, solution = _permeability(pore, through, axis, sides, tolerance, max_iterations)
+    pore, through = flow
+    found, solution = _permeability(pore, through, sides, tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations)
     return found
 
@@ -145,16 +145,16 @@ def flow_fields(
         raise ValueError(
             f"no path leads from face to face along axis {axis}: nothing flows through it."
         )
-    pore, axis, _ = flow
-    fields, solution = _fields(pore, axis, sides, tolerance, max_iterations)
+    pore, _ = flow
+    fields, solution = _fields(pore, sides, tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations)
-    return fields
+    return FlowFields(turned_back(fields.velocity, axis), jnp.moveaxis(fields.pressure, 0, axis))
 
 
 def _checked_flow(
     pore: Bool[Array, "*space"], axis: int, sides: str
-) -> tuple[Array, int, Bool[Array, ""]] | None:
-    """The pores, the axis and whether they lead through; None if they are seen not to."""
+) -> tuple[Array, Bool[Array, ""]] | None:
+    """The pores upright, and whether they lead through; None if they are seen not to."""
     pore = jnp.asarray(pore)
     if pore.ndim not in (2, 3) or pore.size == 0:
         raise ValueError(
@@ -165,57 +165,56 @@ def _checked_flow(
         raise TypeError(
             f"`pore` is of {pore.dtype}; fluid flows in a boolean phase, as in `image > 0.5`."
         )
-    axis = checked_axis(axis, pore.ndim)
+    pore = upright(pore, axis)
     if sides not in ("walls", "mirrors"):
         raise ValueError(f"`sides` (={sides!r}) are 'walls' or 'mirrors'.")
-    through = leads_through(pore, axis)
+    through = leads_through(pore)
     if not isinstance(through, Tracer) and not bool(through):
         return None
-    return pore, axis, through
+    return pore, through
 
 
 def _flow(
-    pore: Bool[Array, "*space"], axis: int, sides: str, tolerance: Tolerance, max_iterations: int
+    pore: Bool[Array, "*space"], sides: str, tolerance: Tolerance, max_iterations: int
 ) -> tuple[Channel, Flow, Solution]:
     """Velocities and pressures for a difference of pressure of 1; how far the iteration came."""
-    here = channel(pore, axis, jnp.zeros(()).dtype, mirrored=sides == "mirrors")
+    here = channel(pore, jnp.zeros(()).dtype, mirrored=sides == "mirrors")
     solution = minimal_residual(
         here.apply,
-        here.drive(axis),
-        here.preconditioner(axis),
+        here.drive(),
+        here.preconditioner(),
         tolerance=tolerance,
         max_iterations=max_iterations,
     )
     return here, solution.x, solution._replace(x=jnp.zeros(()))
 
 
-@functools.partial(jax.jit, static_argnames=("axis", "sides", "max_iterations"))
+@functools.partial(jax.jit, static_argnames=("sides", "max_iterations"))
 def _permeability(
     pore: Bool[Array, "*space"],
     through: Bool[Array, ""],
-    axis: int,
     sides: str,
     tolerance: Tolerance,
     max_iterations: int,
 ) -> tuple[Float[Array, ""], Solution]:
-    _, (velocities, _), solution = _flow(pore, axis, sides, tolerance, max_iterations)
+    _, (velocities, _), solution = _flow(pore, sides, tolerance, max_iterations)
     # The layers of given pressure lie a side and one voxel apart, and so do as many faces.
-    mean = velocities[axis].sum() / pore.size * pore.shape[axis]
+    mean = velocities[0].sum() / pore.size * len(pore)
     found = jnp.where(solution.converged, mean, jnp.nan)
     return jnp.where(through, found, 0), solution
 
 
-@functools.partial(jax.jit, static_argnames=("axis", "sides", "max_iterations"))
+@functools.partial(jax.jit, static_argnames=("sides", "max_iterations"))
 def _fields(
-    pore: Bool[Array, "*space"], axis: int, sides: str, tolerance: Tolerance, max_iterations: int
+    pore: Bool[Array, "*space"], sides: str, tolerance: Tolerance, max_iterations: int
 ) -> tuple[FlowFields, Solution]:
-    _, (velocities, pressure), solution = _flow(pore, axis, sides, tolerance, max_iterations)
-    layers = pore.shape[axis] + 1
+    _, (velocities, pressure), solution = _flow(pore, sides, tolerance, max_iterations)
+    layers = len(pore) + 1
     centred = [(each + shifted(each, 1, k)) / 2 for k, each in enumerate(velocities)]
     fields = [
         jnp.where(
             solution.converged,
-            layers * jax.lax.slice_in_dim(each, 1, layers, axis=axis),
+            layers * each[1:layers],
             jnp.nan,
         )
         for each in (*centred, pressure)

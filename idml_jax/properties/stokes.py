@@ -1,10 +1,10 @@
 r"""Stokes flow through voxels, on a staggered grid: velocities on faces, pressures in centres.
 
-A face between two pore voxels carries the velocity across it; every other face stands still. The
-viscous force on a face comes from the six (in 2-D four) faces around it that carry the same
-component. Beside a wall it is :math:`w u` with :math:`w = 2 h / (h - 2/3)` and h the number of
-faces in a row from wall to wall: with it a slit of any width, down to one voxel, carries exactly
-:math:`h^2 / 12`, where the usual w = 2 carries :math:`h^2 / 12 + 1/6`.
+The flow goes along axis 0. A face between two pore voxels carries the velocity across it; every
+other face stands still. The viscous force on a face comes from the six (in 2-D four) faces around
+it that carry the same component. Beside a wall it is :math:`w u` with :math:`w = 2 h / (h - 2/3)`
+and h the number of faces in a row from wall to wall: with it a slit of any width, down to one
+voxel, carries exactly :math:`h^2 / 12`, where the usual w = 2 carries :math:`h^2 / 12 + 1/6`.
 """
 
 from collections.abc import Callable
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from idml_jax.properties.face_to_face import of_outer_layers
 from idml_jax.properties.multigrid import Network, multigrid, shifted
 from idml_jax.typing import Array
 
@@ -53,14 +54,13 @@ class Channel(NamedTuple):
             inflow = inflow + shifted(carried, 1, along) - carried
         return forces, inflow * self.inside
 
-    def drive(self, axis: int) -> Flow:
+    def drive(self) -> Flow:
         """The load of a pressure of 1 in the layer before the first, and 0 behind the last."""
-        first = (jnp.arange(self.inside.shape[axis]) == 0).astype(self.inside.dtype)
-        first = first.reshape([-1 if k == axis else 1 for k in range(self.inside.ndim)])
-        forces = [faces * first if k == axis else 0 * faces for k, faces in enumerate(self.open)]
-        return tuple(forces), jnp.zeros_like(self.inside)
+        still = jnp.zeros_like(self.inside)
+        first = of_outer_layers(self.open[0], first=True)
+        return (first, *(still for _ in self.open[1:])), still
 
-    def preconditioner(self, axis: int) -> Callable[[Flow], Flow]:
+    def preconditioner(self) -> Callable[[Flow], Flow]:
         """A multigrid cycle for each velocity, and for the pressure two answers added up.
 
         Within a pore pressure answers a source at once, and over many pores by Darcy's law, with
@@ -69,8 +69,8 @@ class Channel(NamedTuple):
         """
         cycles = [multigrid(network) for network in self.viscous]
         spread = multigrid(self.pressure)
-        uniform = self.open[axis]
-        mobility = (uniform * cycles[axis](uniform)).sum() / jnp.maximum(uniform.sum(), 1)
+        uniform = self.open[0]
+        mobility = (uniform * cycles[0](uniform)).sum() / jnp.maximum(uniform.sum(), 1)
         drag = 1 / jnp.where(mobility > 0, mobility, 1)
 
         def precondition(flow: Flow) -> Flow:
@@ -81,24 +81,22 @@ class Channel(NamedTuple):
         return precondition
 
 
-def channel(
-    pore: Bool[Array, "*space"], axis: int, dtype: np.dtype, *, mirrored: bool = False
-) -> Channel:
-    """The faces and voxels of a pore space between its first and last layer along an axis.
+def channel(pore: Bool[Array, "*space"], dtype: np.dtype, *, mirrored: bool = False) -> Channel:
+    """The faces and voxels of a pore space between its first and last layer.
 
     The other faces of the image are walls, or, if it is to be mirrored there, let the flow slip.
     """
     dimensions = pore.ndim
-    wide = jnp.pad(pore, [(int(k == axis),) * 2 for k in range(dimensions)], mode="edge")
-    last = wide.shape[axis] - 1
-    place = _numbers(wide, axis)
+    wide = jnp.pad(pore, [(1, 1), *[(0, 0)] * (dimensions - 1)], mode="edge")
+    last = len(wide) - 1
+    place = _numbers(wide, 0)
     inner = wide & (place > 0) & (place < last)
     faces = [
-        wide & shifted(wide, -1, k) if k == axis else inner & shifted(inner, -1, k)
+        inner & shifted(inner, -1, k) if k else wide & shifted(wide, -1, k)
         for k in range(dimensions)
     ]
     viscous = tuple(
-        _viscosity(each, k, axis, place, (0 if k == axis else 1, last - 1), dtype, mirrored)
+        _viscosity(each, k, (1 if k else 0, last - 1), dtype, mirrored)
         for k, each in enumerate(faces)
     )
     between = [each & inner & shifted(inner, -1, k) for k, each in enumerate(faces)]
@@ -115,8 +113,6 @@ def channel(
 def _viscosity(
     faces: Bool[Array, "*wide"],
     along: int,
-    axis: int,
-    place: Int[Array, "*broadcast"],
     extent: tuple[int, int],
     dtype: np.dtype,
     mirrored: bool,
@@ -127,11 +123,11 @@ def _viscosity(
     for across in range(faces.ndim):
         ahead = faces & ~shifted(faces, -1, across)
         behind = faces & ~shifted(faces, 1, across)
-        if across == axis:
+        number = _numbers(faces, across)
+        if across == 0:
             # Beyond the open ends the flow goes on as it is.
-            ahead, behind = ahead & (place < extent[1]), behind & (place > extent[0])
+            ahead, behind = ahead & (number < extent[1]), behind & (number > extent[0])
         elif mirrored and across != along:
-            number = _numbers(faces, across)
             ahead, behind = ahead & (number < faces.shape[across] - 1), behind & (number > 0)
         walls = ahead.astype(dtype) + behind.astype(dtype)
         # A face that stands still lies a voxel ahead, a wall beside half a voxel.
