@@ -4,6 +4,8 @@ from .layers import append_minibatch_deviation as append_minibatch_deviation
 from .layers import pixel_norm as pixel_norm
 from .progressive_gan import Discriminator as Discriminator
 from .progressive_gan import Generator as Generator
+from .regressors import FieldRegressor as FieldRegressor
+from .regressors import PropertyRegressor as PropertyRegressor
 from .resampling import convolution as convolution
 from .resampling import convolution_of_upsampled as convolution_of_upsampled
 from .resampling import downsample as downsample

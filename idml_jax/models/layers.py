@@ -1,4 +1,4 @@
-"""Layers of the progressive GAN: equalized learning rate, pixel norm, minibatch statistics."""
+"""Layers that the networks share: equalized learning rate, pixel norm, minibatch statistics."""
 
 import math
 from collections.abc import Sequence
@@ -34,6 +34,8 @@ class EqualizedConv(nnx.Module):
     resample : {"up", "down"}, optional
         Convolve the image upsampled by two, or downsample by two what comes out:
         with a 3 x 3 kernel, as one convolution on the coarse grid.
+    dilation : int
+        Pixels from one tap of the kernel to the next, where nothing is resampled.
     gain : float
         Standard deviation of the output for input of unit variance: sqrt(2)
         before a leaky rectifier, 1 for a linear layer.
@@ -68,6 +70,7 @@ class EqualizedConv(nnx.Module):
         kernel_size: Sequence[int] = (3, 3),
         *,
         resample: Literal["up", "down"] | None = None,
+        dilation: int = 1,
         gain: float = math.sqrt(2),
         periodic: bool = False,
         dtype: DTypeLike | None = None,
@@ -77,17 +80,25 @@ class EqualizedConv(nnx.Module):
         self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape, jnp.float32))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(in_features * math.prod(kernel_size))
-        self.convolution = _CONVOLUTIONS[resample]
-        self.margins = ((0, 0), *((side // 2, side // 2) for side in kernel_size), (0, 0))
+        if resample is not None and dilation != 1:
+            raise ValueError(f"`dilation` (={dilation}) is 1 beside `resample` (={resample!r}).")
+        self.resample, self.dilation = resample, dilation
+        pads = [side // 2 * dilation for side in kernel_size]
+        self.margins = ((0, 0), *((pad, pad) for pad in pads), (0, 0))
         self.padding = "wrap" if periodic else "constant"
         self.dtype = jnp.dtype(dtype or jnp.float32)
 
     def __call__(self, x: Float[Array, "batch *space in"]) -> Float[Array, "batch *fine out"]:
         x = jnp.pad(jnp.asarray(x, self.dtype), self.margins, mode=self.padding)
-        return _plus_bias(self.convolution(x, self.scale * self.kernel[...]), self.bias[...])
+        kernel = self.scale * self.kernel[...]
+        if self.resample is None:
+            x = convolution(x, kernel, dilation=self.dilation)
+        else:
+            x = _RESAMPLED[self.resample](x, kernel)
+        return _plus_bias(x, self.bias[...])
 
 
-_CONVOLUTIONS = {None: convolution, "up": convolution_of_upsampled, "down": downsampled_convolution}
+_RESAMPLED = {"up": convolution_of_upsampled, "down": downsampled_convolution}
 
 
 class EqualizedLinear(nnx.Module):

@@ -5,6 +5,8 @@ beside either one is a 2 x 2 convolution between a pixel and its four parts as
 channels, on the coarse grid: the same numbers for less than half the products.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,27 +29,67 @@ def upsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch 2*rows
     return x.reshape(batch, 2 * rows, 2 * cols, features)
 
 
-def downsample(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch rows//2 cols//2 f"]:
-    """Halve both sides by averaging two by two pixels."""
-    batch, rows, cols, features = x.shape
-    return x.reshape(batch, rows // 2, 2, cols // 2, 2, features).mean(axis=(2, 4))
+def downsample(x: Float[Array, "batch *space f"]) -> Float[Array, "batch *half f"]:
+    """Halve all sides, which are even, by averaging blocks of two along each axis."""
+    batch, *space, features = x.shape
+    halves = [length for side in space for length in (side // 2, 2)]
+    return x.reshape(batch, *halves, features).mean(axis=tuple(range(2, 2 * len(space) + 1, 2)))
 
 
 def convolution(
-    x: Float[Array, "batch *padded in"], kernel: Float[Array, "*taps in out"]
+    x: Float[Array, "batch *padded in"],
+    kernel: Float[Array, "*taps in out"],
+    *,
+    dilation: int = 1,
 ) -> Float[Array, "batch *space out"]:
     """Cross-correlate images of any dimension with a kernel, where it fits in whole.
 
-    Computes in the images' type, whatever the kernel's.
+    Computes in the images' type, whatever the kernel's. The taps of the kernel are `dilation`
+    pixels apart.
     """
+    x, kernel = jnp.asarray(x), jnp.asarray(kernel, x.dtype)
+    directly = functools.partial(_convolution, dilation=dilation)
+    if x.ndim < 5:
+        return directly(x, kernel)
+    by_planes = functools.partial(_convolution_by_planes, dilation=dilation)
+    return jax.lax.platform_dependent(x, kernel, cpu=by_planes, default=directly)
+
+
+def _convolution(
+    x: Float[jax.Array, "batch *padded in"],
+    kernel: Float[jax.Array, "*taps in out"],
+    *,
+    dilation: int,
+) -> Float[Array, "batch *space out"]:
     space = "DHW"[5 - x.ndim :]
     return jax.lax.conv_general_dilated(
-        jnp.asarray(x),
-        jnp.asarray(kernel, x.dtype),
+        x,
+        kernel,
         window_strides=(1,) * len(space),
         padding="VALID",
+        rhs_dilation=(dilation,) * len(space),
         dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
     )
+
+
+def _convolution_by_planes(
+    x: Float[jax.Array, "batch planes rows cols in"],
+    kernel: Float[jax.Array, "taps *taps in out"],
+    *,
+    dilation: int,
+) -> Float[Array, "batch p r c out"]:
+    """The same for volumes, as a sum of convolutions of planes.
+
+    On a CPU XLA has no fast convolution in three dimensions: this one takes a seventh of the time
+    forwards, and a third with its gradients.
+    """
+    batch, planes = len(x), x.shape[1] - dilation * (len(kernel) - 1)
+    total = jnp.zeros((), x.dtype)
+    for tap, of_plane in enumerate(kernel):
+        part = x[:, tap * dilation : tap * dilation + planes]
+        flat = part.reshape(batch * planes, *part.shape[2:])
+        total = total + _convolution(flat, of_plane, dilation=dilation)
+    return total.reshape(batch, planes, *total.shape[1:])
 
 
 def convolution_of_upsampled(

@@ -70,3 +70,22 @@ def test_gradients_are_those_of_the_two_steps(fused, plain, kernel, getkey):
 
     for found, expected in zip(gradients(fused), gradients(plain), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("space", [(7,), (7, 9), (5, 6, 7)], ids=str)
+def test_taps_of_a_dilated_convolution_lie_apart(space, getkey):
+    x = jax.random.normal(getkey(), (2, *space, 3))
+    kernel = jax.random.normal(getkey(), (*(3,) * len(space), 3, 4))
+    found = models.convolution(x, kernel, dilation=2)
+    expected = sum(
+        x[:, *(slice(2 * tap, side - 4 + 2 * tap) for tap, side in zip(taps, space, strict=True))]
+        @ kernel[taps]
+        for taps in np.ndindex(kernel.shape[:-2])
+    )
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_downsample_averages_blocks_of_a_volume():
+    x = jnp.arange(64.0).reshape(1, 4, 4, 4, 1)
+    blocks = np.asarray(x).reshape(2, 2, 2, 2, 2, 2).mean(axis=(1, 3, 5))
+    np.testing.assert_array_equal(models.downsample(x)[0, ..., 0], blocks)
