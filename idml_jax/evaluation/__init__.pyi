@@ -4,5 +4,6 @@ from .ensembles import Comparison as Comparison
 from .ensembles import Statistics as Statistics
 from .ensembles import compare as compare
 from .ensembles import ensemble_statistics as ensemble_statistics
+from .fields import mean_absolute_strain_error as mean_absolute_strain_error
 from .memorization import Nearest as Nearest
 from .memorization import nearest_training_crop as nearest_training_crop

@@ -23,6 +23,9 @@ from .elasticity import effective_stiffness_of_crystals as effective_stiffness_o
 from .local_stress import ElasticFields as ElasticFields
 from .local_stress import elastic_fields as elastic_fields
 from .local_stress import von_mises_stress as von_mises_stress
+from .localization import Localization as Localization
+from .localization import calibrate_localization as calibrate_localization
+from .localization import delta_microstructures as delta_microstructures
 from .mandel import EngineeringConstants as EngineeringConstants
 from .mandel import bulk_and_shear as bulk_and_shear
 from .mandel import cubic_stiffness as cubic_stiffness
@@ -36,9 +39,11 @@ from .minres import minimal_residual as minimal_residual
 from .permeability import FlowFields as FlowFields
 from .permeability import flow_fields as flow_fields
 from .permeability import permeability as permeability
+from .property import Axis as Axis
 from .property import Conductivity as Conductivity
 from .property import Elasticity as Elasticity
 from .property import Property as Property
 from .thermal_expansion import effective_thermal_expansion as effective_thermal_expansion
 from .three_point import three_point_bounds as three_point_bounds
 from .three_point import three_point_parameter as three_point_parameter
+from .transport_property import Transport as Transport

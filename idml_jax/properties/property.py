@@ -87,7 +87,7 @@ class Conductivity:
 
     def tensor(self, phase: Phase) -> Float[Array, "dim dim"]:
         """Effective tensor; a soft phase mixes the two conductivities linearly."""
-        return effective_conductivity(_mixed(phase, self.phases))
+        return effective_conductivity(mixed(phase, self.phases))
 
     def bounds(self, fraction: float) -> tuple[float, float]:
         """Reuss and Voigt bounds at a volume fraction of the phase: series and parallel."""
@@ -95,7 +95,7 @@ class Conductivity:
 
     def along(self, axis: Axis) -> Property:
         """The diagonal component along an axis."""
-        component = _component(axis, self.tensor)
+        component = along(axis, lambda phase, place: self.tensor(phase)[place, place])
         return Property(component, f"conductivity along {axis}", self.unit, self.bounds)
 
 
@@ -143,14 +143,14 @@ class Elasticity:
                 f"`phase` has {jnp.ndim(phase)} axes; this elasticity is of {self.dimensions} "
                 "dimensions: see `dimensions`."
             )
-        moduli = (_mixed(phase, pair) for pair in (self.bulk, self.shear))
+        moduli = (mixed(phase, pair) for pair in (self.bulk, self.shear))
         return effective_stiffness(*moduli, plane=self.plane)
 
     def young_along(self, axis: Axis) -> Property:
         """Young's modulus in tension along an axis."""
 
-        def moduli(phase: Phase) -> Float[Array, "dim dim"]:
-            return jnp.diag(engineering_constants(self.stiffness(phase)).young)
+        def young(phase: Phase, place: int) -> Float[Array, ""]:
+            return engineering_constants(self.stiffness(phase)).young[place]
 
         def bounds(fraction: float) -> tuple[float, float]:
             """Of Reuss's and Voigt's stiffness."""
@@ -166,15 +166,15 @@ class Elasticity:
             for mean in (_series, _parallel):
                 moduli = mean(fraction, (own[0], own[1])), mean(fraction, self.shear)
                 stiffness = isotropic_stiffness(*moduli, self.dimensions)
-                young = engineering_constants(stiffness).young[0] if 0 not in moduli else 0.0
-                found.append(float(young))
+                limit = engineering_constants(stiffness).young[0] if 0 not in moduli else 0.0
+                found.append(float(limit))
             return found[0], found[1]
 
         name = f"Young's modulus along {axis}"
-        return Property(_component(axis, moduli), name, self.unit, bounds)
+        return Property(along(axis, young), name, self.unit, bounds)
 
 
-def _mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
+def mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
     """A coefficient for each pixel of a phase, in its own precision."""
     outside, inside = values
     phase = jnp.asarray(phase)
@@ -187,20 +187,20 @@ def _mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
     return outside + (inside - outside) * phase.astype(dtype)
 
 
-def _component(
-    axis: Axis, tensor: Callable[[Phase], Float[Array, "dim dim"]]
+def along(
+    axis: Axis, compute: Callable[[Phase, int], Float[Array, ""]]
 ) -> Callable[[Phase], Float[Array, ""]]:
-    """The diagonal component of a tensor along an axis that has a name."""
+    """A function of a phase and the place of an axis, from the last on, as one of the phase."""
     if axis not in AXES:
         raise ValueError(f"`axis` is {axis!r}; the axes are {', '.join(AXES)}.")
     place = AXES.index(axis) - len(AXES)
 
-    def component(phase: Phase) -> Float[Array, ""]:
+    def of_phase(phase: Phase) -> Float[Array, ""]:
         if phase.ndim < -place:
             raise ValueError(f"`phase` has {phase.ndim} axes, rows and cols: it has no {axis}.")
-        return tensor(phase)[place, place]
+        return compute(phase, place)
 
-    return component
+    return of_phase
 
 
 def _series(fraction: float, values: tuple[float, float]) -> float:

@@ -13,3 +13,9 @@ from .progressive_gan import load_progressive_gan as load_progressive_gan
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .records import Records as Records
 from .records import read_records as read_records
+from .regression import Augment as Augment
+from .regression import Examples as Examples
+from .regression import RegressionRecipe as RegressionRecipe
+from .regression import Surrogate as Surrogate
+from .regression import load_surrogate as load_surrogate
+from .regression import train_regressor as train_regressor

@@ -10,8 +10,11 @@ from idml_jax.properties import (
     Conductivity,
     Elasticity,
     Property,
+    Transport,
     effective_stiffness,
     engineering_constants,
+    permeability,
+    tortuosity,
 )
 
 
@@ -47,6 +50,28 @@ def test_bounds_are_reached_by_one_material_and_a_pore_leaves_none():
     foam = Elasticity(bulk=(0.0, 9.0), shear=(0.0, 4.0)).young_along("rows")
     assert foam.bounds(0.5)[0] == 0
     assert float(foam(laminate((8, 8), thicknesses=(2, 2)))) == pytest.approx(0, abs=1e-6)
+
+
+def test_transport_along_axes_that_have_names():
+    pore = np.ones((6, 8), bool)
+    pore[2, :5] = False
+    for axis, name in enumerate(("rows", "cols")):
+        expected = float(tortuosity(pore, axis=axis))
+        tau = Transport().tortuosity_along(name)
+        assert float(tau(pore)) == expected >= tau.bounds(0.9)[0] == 1
+        diffusivity = Transport().diffusivity_along(name)
+        assert float(diffusivity(pore)) == pytest.approx(pore.mean() / expected, rel=1e-12)
+        assert diffusivity.bounds(0.9) == (0.0, 0.9)
+        flow = {size: Transport(size).permeability_along(name) for size in (None, 2e-6)}
+        assert {size: each.unit for size, each in flow.items()} == {None: "px^2", 2e-6: "m^2"}
+        assert float(flow[None](pore)) == float(permeability(pore, axis=axis))
+        assert float(flow[2e-6](pore)) == pytest.approx(4e-12 * float(flow[None](pore)), rel=1e-12)
+    # A soft phase diffuses by its membership, and its derivative goes through.
+    soft = jnp.linspace(0.5, 1.0, 48).reshape(6, 8)
+    slope = jax.grad(Transport().diffusivity_along("cols"))(soft)
+    assert float(slope.min()) > 0
+    with pytest.raises(ValueError, match="`pixel_size`"):
+        Transport(pixel_size=0.0)
 
 
 def test_what_does_not_fit_is_refused(unchecked):
