@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 
 from idml_jax import report, statistics
 from idml_jax.workflows.characterize import Config
-from idml_jax.workflows.characterize_statistics import CURVES, QUANTITIES, Curve, Measured, factor
+from idml_jax.workflows.characterize_properties import Found, properties_csv, table_of_properties
+from idml_jax.workflows.characterize_quantities import curve_kinds, factor, quantities
+from idml_jax.workflows.characterize_statistics import Curve, Measured
 from idml_jax.workflows.characterize_study import Sample, common_scales
 from idml_jax.workflows.characterize_tables import (
-    csv_text,
     in_unit_of,
     particle_table,
     representative_sentence,
@@ -32,28 +33,45 @@ COLUMNS = 5
 """Files in one table of the page."""
 
 CONVENTIONS = (
-    "Rows run down the image and cols across: a chord along rows is upright. Without --periodic, "
-    "pairs, chords and clusters end at the border, and the weights of whole chords make up for "
-    "those that it cuts. The specific surface by faces counts the edges of pixels, 4 / pi too many "
-    "where the interface faces everywhere; Crofton's formula is right there. The perimeter is from "
-    "it too, and counts the image's border as well. Clusters and particles are pixels that share "
-    "an edge; particles that the border cuts count as they are seen. The orientation is that along "
-    "which the phase changes least, from the direction of the rows to that of the cols. Grey-level "
-    "features are means over the four directions to a pixel's neighbours, of 32 levels. The "
-    "pixel size is in micrometres."
+    "Rows run down the image and cols across, planes through a volume: a chord along rows is "
+    "upright. Without --periodic, pairs, chords and clusters end at the border, and the weights of "
+    "whole chords make up for those that it cuts. The specific surface by faces counts the edges "
+    "of pixels, 4 / pi too many where the interface faces everywhere (3 / 2 of a volume, whose "
+    "faces it counts); Crofton's formula is right there. The perimeter is from it too, and counts "
+    "the image's border as well. Clusters and particles are pixels that share an edge, voxels that "
+    "share a face; particles that the border cuts count as they are seen. The orientation is that "
+    "along which the phase changes least, from the direction of the rows to that of the cols. "
+    "Grey-level features are means over the four directions to a pixel's neighbours, of 32 levels. "
+    "The pixel size is in micrometres."
+)
+
+OF_PROPERTIES = (
+    "Tortuosity, diffusivity and permeability are of the phase between two opposite faces, the "
+    "other faces being walls: the diffusivity in units of that of open space, which is the share "
+    "of the phase over the tortuosity; the permeability by Stokes's equation, of an image as of "
+    "a body that goes on out of the plane. Conductivity and Young's modulus are those of a cell "
+    "that the image is repeated from, the latter of an image in plane strain. The limits are those "
+    "that hold for any arrangement of this volume fraction."
 )
 
 
-def write_results(config: Config, samples: Sequence[Sample], measured: Sequence[Measured]) -> None:
+def write_results(
+    config: Config,
+    samples: Sequence[Sample],
+    measured: Sequence[Measured],
+    properties: Sequence[Sequence[Found]],
+) -> None:
     """Write all files; the last one, ``statistics.json``, says that the others are there."""
     for sample, found in zip(samples, measured, strict=True):
         path = config.out / "particles" / f"{sample.path.stem}.csv"
         report.write_atomically(path, particle_table(sample, found))
     rows = [table_row(config, *each) for each in zip(samples, measured, strict=True)]
     report.write_atomically(
-        config.out / "statistics.csv", csv_text(rows[0], [row.values() for row in rows])
+        config.out / "statistics.csv", report.csv_text(rows[0], [row.values() for row in rows])
     )
-    results = results_of(config, samples, measured)
+    results = results_of(config, samples, measured, properties)
+    if config.properties:
+        report.write_atomically(config.out / "properties.csv", properties_csv(results))
     _write_page(config, samples, measured, results)
     report.write_json(config.out / "statistics.json", results)
 
@@ -64,37 +82,53 @@ def _write_page(
     measured: Sequence[Measured],
     results: Mapping[str, Any],
 ) -> None:
-    count, unit = len(samples), results["all"]["unit"]
+    count, unit, dimensions = len(samples), results["all"]["unit"], results["dimensions"]
+    kind = "image" if dimensions == 2 else "volume"
     page = report.Page(
         "Statistics of a microstructure",
-        f"{count} {'image' if count == 1 else 'images'}; the phase is "
+        f"{count} {kind}{'' if count == 1 else 's'}; the phase is "
         + (config.phase if config.label is None else f"label {config.label}")
         + f"; {'periodic' if config.periodic else 'not periodic'}; lengths in "
         + ("pixels." if unit == "px" else "micrometres."),
     )
-    page.section("The images, and the phase in each", "The phase is white.")
+    page.section(
+        f"The {kind}s, and the phase in each",
+        "The phase is white."
+        if dimensions == 2
+        else "The middle plane of each; the phase is white.",
+    )
     for first in range(0, count, 4):
         shown = slice(first, first + 4)
         names = ", ".join(sample.path.name for sample in samples[shown])
         page.figure(_pictures(samples[shown]), names)
-    page.section("Over all images", representative_sentence(results))
+    page.section(f"Over all {kind}s", representative_sentence(results))
+    titles = quantities(dimensions)
     page.table(
-        ("quantity", "mean  [95 % interval]" if count > 1 else "value", "unit", "images"),
-        [(QUANTITIES[name].title, *cells) for name, *cells in table_over_images(results)],
+        ("quantity", "mean  [95 % interval]" if count > 1 else "value", "unit", f"{kind}s"),
+        [(titles[name].title, *cells) for name, *cells in table_over_images(results)],
     )
+    if config.properties:
+        page.section("Properties", OF_PROPERTIES)
+        page.table(*table_of_properties(results))
     page.section(
         "Curves",
-        "" if count == 1 else "Thin: each image. Thick: their mean, with its 95 % interval.",
+        "" if count == 1 else f"Thin: each {kind}. Thick: their mean, with its 95 % interval.",
     )
     scales = common_scales(samples)
-    for title in dict.fromkeys(kind.title for kind in CURVES.values()):
-        figure = _curves(title, measured, scales, unit)
+    for title in dict.fromkeys(each.title for each in curve_kinds(dimensions).values()):
+        figure = _curves(title, measured, scales, dimensions)
         if figure is not None:
             page.figure(figure, title.replace("$", "").replace("_", ""))
     for first in range(0, count, COLUMNS):
         page.section(*(("Every number, continued",) if first else ("Every number", CONVENTIONS)))
-        page.table(*_numbers_of(results["files"][first : first + COLUMNS]))
-    remarks = _remarks(samples, measured)
+        shown = results["files"][first : first + COLUMNS]
+        page.table(*_numbers_of(shown, dimensions))
+    remarks = _remarks(samples, measured) + [
+        (row["file"], found["name"], found["why"])
+        for row in results["files"]
+        for found in row.get("properties", [])
+        if found["why"]
+    ]
     if remarks:
         page.section("What is missing, and why")
         page.table(("files", "quantities", "reason"), remarks)
@@ -116,7 +150,7 @@ def _pictures(samples: Sequence[Sample]) -> Figure:
     """Each image beside its phase, two a row."""
     down = -(-len(samples) // 2)
     across = 2 * min(2, len(samples))
-    tallest = max(sample.phase.shape[0] / sample.phase.shape[1] for sample in samples)
+    tallest = max(sample.phase.shape[-2] / sample.phase.shape[-1] for sample in samples)
     width = 9.0 / across
     figure, axes = report.new_panels(9.0, down * (width * tallest + 0.3), down, across)
     for ax in axes.flat:
@@ -128,16 +162,18 @@ def _pictures(samples: Sequence[Sample]) -> Figure:
             (pair[0], sample.shown, sample.path.name),
             (pair[1], sample.phase.astype(np.float32), threshold),
         ):
-            report.draw_images(ax, image[None], columns=1, title=title, interpolation="auto")
+            plane = image if image.ndim == 2 else image[len(image) // 2]
+            report.draw_images(ax, plane[None], columns=1, title=title, interpolation="auto")
     return figure
 
 
 def _curves(
-    title: str, measured: Sequence[Measured], scales: Sequence[float | None], unit: str
+    title: str, measured: Sequence[Measured], scales: Sequence[float | None], dimensions: int
 ) -> Figure | None:
     """The curves of one title: of each image, and their mean; None if no image has any."""
-    kinds = {name: kind for name, kind in CURVES.items() if kind.title == title}
-    colours = (report.REAL, report.GENERATED, report.TRAINING)
+    kinds = {name: kind for name, kind in curve_kinds(dimensions).items() if kind.title == title}
+    unit = "px" if scales[0] is None else "um"
+    colours = (report.REAL, report.GENERATED, report.TRAINING, report.RANDOM)
     figure, ax = report.new_figure(7.0, 3.4)
     farthest, reach, drawn = 0.0, math.inf, False
     for (name, kind), colour in zip(kinds.items(), colours, strict=False):
@@ -219,21 +255,23 @@ def _mean_curve(
 
 
 def _numbers_of(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Mapping[str, Any]], dimensions: int
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A table of every number, a column for each of a few files."""
 
     def text(value: object) -> str:
         return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    names = [name for name in rows[0] if name not in ("file", "curves", "missing")]
+    nested = ("file", "curves", "missing", "properties")
+    names = [name for name in rows[0] if name not in nested]
     units = {row["unit"] for row in rows}
     unit = units.pop() if len(units) == 1 else "unit"
+    known = quantities(dimensions)
 
     def title(name: str) -> str:
-        if name not in QUANTITIES:
+        if name not in known:
             return name.replace("_", " ")
-        return QUANTITIES[name].title + in_unit_of(unit, QUANTITIES[name].power)
+        return known[name].title + in_unit_of(unit, known[name].power)
 
     table = [(title(name), *(text(row[name]) for row in rows)) for name in names]
     return ("quantity", *(row["file"] for row in rows)), table
@@ -244,13 +282,14 @@ def _remarks(samples: Sequence[Sample], measured: Sequence[Measured]) -> list[tu
     files: dict[tuple[str, str], list[str]] = {}
     for sample, found in zip(samples, measured, strict=True):
         reasons: dict[str, list[str]] = {}
+        known = quantities(sample.phase.ndim)
         for name, reason in found.missing.items():
-            reasons.setdefault(reason, []).append(QUANTITIES[name].title)
+            reasons.setdefault(reason, []).append(known[name].title)
         if sample.pixel_size is not None and sample.scale is None:
-            rows, cols = (side * 1e6 for side in sample.pixel_size)
-            reasons[
-                f"its pixels are not square: {rows:.4g} by {cols:.4g} um; lengths are pixels"
-            ] = ["lengths in micrometres"]
+            sides = " by ".join(f"{side * 1e6:.4g}" for side in sample.pixel_size)
+            reasons[f"its pixels are not square: {sides} um; lengths are pixels"] = [
+                "lengths in micrometres"
+            ]
         for reason, names in reasons.items():
             files.setdefault((", ".join(names), reason), []).append(sample.path.name)
     return [(", ".join(names), *key) for key, names in files.items()]

@@ -1,4 +1,4 @@
-"""Every statistic of the phase in one image, in pixels, and what each of them is called."""
+"""Every statistic of the phase in one image or volume, in pixels."""
 
 import math
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Num
 from idml_jax import statistics
 from idml_jax.statistics.integral_range import TOO_SMALL
 from idml_jax.typing import Array
+from idml_jax.workflows.characterize_quantities import AXES, GREY_LEVEL, curve_kinds, quantities
 
 RELATIVE_ERROR = 0.05
 """Of the volume fraction: what the representative size is for."""
@@ -34,96 +35,13 @@ class Measured(NamedTuple):
     """Why a number does not exist."""
 
 
-class Quantity(NamedTuple):
-    """What a number is called, and what it is measured in."""
-
-    title: str
-    power: int
-    """Of the unit of length."""
-    needs: str = ""
-    """What an image must have for the number to exist."""
-    whole: bool = False
-    """Whether it is a whole number."""
-
-
-_MIXED = "an interface: the phase is nowhere, or everywhere"
-_RANGE = "a phase that varies, and to be at least about four integral ranges wide"
-_PARTICLE = "a pixel of the phase"
-_GREY = "grey values, and these are labels"
-QUANTITIES = {
-    "volume_fraction": Quantity("volume fraction", 0),
-    "volume_fraction_low": Quantity("volume fraction, 95 % interval, from", 0, _RANGE),
-    "volume_fraction_high": Quantity("volume fraction, 95 % interval, to", 0, _RANGE),
-    "integral_range": Quantity("integral range", 2, _RANGE),
-    "representative_side": Quantity("side for 5 % of error in the volume fraction", 1, _RANGE),
-    "correlation_length": Quantity("correlation length", 1, _MIXED),
-    "specific_surface": Quantity("specific surface, by faces", -1),
-    "specific_surface_crofton": Quantity("specific surface, by Crofton's formula", -1),
-    "perimeter_per_area": Quantity("perimeter per area", -1),
-    "euler_number_per_area": Quantity("Euler number per area", -2),
-    "mean_chord_rows": Quantity("mean chord along rows", 1, "a chord that no border cuts"),
-    "mean_chord_cols": Quantity("mean chord along cols", 1, "a chord that no border cuts"),
-    "mean_pore_size": Quantity("mean pore size", 1, _MIXED),
-    "mean_local_thickness": Quantity("mean local thickness", 1, _MIXED),
-    "largest_cluster_share": Quantity("share of the largest cluster", 0, _PARTICLE),
-    "percolates_rows": Quantity("percolates along rows (1 = yes)", 0, whole=True),
-    "percolates_cols": Quantity("percolates along cols (1 = yes)", 0, whole=True),
-    "particles": Quantity("particles", 0, whole=True),
-    "mean_equivalent_diameter": Quantity("mean equivalent diameter", 1, _PARTICLE),
-    "mean_aspect_ratio": Quantity("mean aspect ratio", 0, _PARTICLE),
-    "mean_orientation_degrees": Quantity("mean orientation, degrees", 0, _MIXED),
-    "anisotropy": Quantity("anisotropy", 0, _MIXED),
-    "grey_level_contrast": Quantity("grey-level contrast", 0, _GREY),
-    "grey_level_correlation": Quantity("grey-level correlation", 0, _GREY),
-    "grey_level_energy": Quantity("grey-level energy", 0, _GREY),
-    "grey_level_homogeneity": Quantity("grey-level homogeneity", 0, _GREY),
-}
-"""Every number, in the order of the tables."""
-
-
-class Kind(NamedTuple):
-    """What a curve is called, what it is measured in, and where it ends."""
-
-    title: str
-    direction: str
-    across: str
-    across_power: int
-    power: int
-    ends: bool
-    """Whether it is 0 beyond its last point, as a distribution is."""
-
-
-_S2, _L, _C2 = "two-point correlation $S_2$", "lineal path $L$", "two-point cluster function $C_2$"
-_CHORDS = "chord-length distribution"
-CURVES = {
-    "two_point_radial": Kind(f"{_S2}, radial", "all directions", "distance", 1, 0, False),
-    "two_point_rows": Kind(_S2, "along rows", "distance", 1, 0, False),
-    "two_point_cols": Kind(_S2, "along cols", "distance", 1, 0, False),
-    "two_point_diagonal": Kind(_S2, "along the diagonal", "distance", 1, 0, False),
-    "lineal_path_rows": Kind(_L, "along rows", "length", 1, 0, False),
-    "lineal_path_cols": Kind(_L, "along cols", "length", 1, 0, False),
-    "cluster_radial": Kind(f"{_C2}, radial", "all directions", "distance", 1, 0, False),
-    "chord_lengths_rows": Kind(_CHORDS, "along rows", "length", 1, -1, True),
-    "chord_lengths_cols": Kind(_CHORDS, "along cols", "length", 1, -1, True),
-    "pore_size": Kind("pore-size function $P$", "", "distance to the interface", 1, -1, True),
-    "thickness": Kind("local thickness", "", "thickness", 1, -1, True),
-    "spectral_density": Kind("spectral density, radial", "", "wave number", -1, 2, False),
-}
-"""Every curve, in the order of the report; curves of one title share a figure."""
-
-
-def factor(power: int, scale: float | None) -> float:
-    """What takes a number in pixels to micrometres, or leaves it where their scale is unknown."""
-    return 1.0 if scale is None else scale**power
-
-
 def measure(
-    phase: Bool[np.ndarray, "rows cols"],
+    phase: Bool[np.ndarray, "*space"],
     *,
     grey: Float[np.ndarray, "rows cols"] | None,
     periodic: bool,
 ) -> Measured:
-    """Numbers, curves and particles of one image; what does not exist is None, with the reason."""
+    """Numbers, curves and particles of one image or volume; what there is not is None, with why."""
     numbers, curves = _of_any_phase(phase, periodic)
     if phase.any() and not phase.all():
         sizes = _of_interface(phase, periodic)
@@ -133,20 +51,20 @@ def measure(
     numbers |= _of_particles(phase, particles, periodic)
     if grey is not None:
         numbers |= _texture(grey)
-    values = {name: float(numbers.get(name, math.nan)) for name in QUANTITIES}
+    known = quantities(phase.ndim)
+    values = {name: float(numbers.get(name, math.nan)) for name in known}
     missing = {
-        name: f"it needs {QUANTITIES[name].needs}"
+        name: f"it needs {known[name].needs}"
         for name, value in values.items()
         if not math.isfinite(value)
     }
-    known = {name: None if name in missing else value for name, value in values.items()}
-    return Measured(
-        known, {name: curves[name] for name in CURVES if name in curves}, particles, missing
-    )
+    found = {name: None if name in missing else value for name, value in values.items()}
+    ordered = {name: curves[name] for name in curve_kinds(phase.ndim) if name in curves}
+    return Measured(found, ordered, particles, missing)
 
 
 def _of_any_phase(
-    phase: Bool[np.ndarray, "rows cols"], periodic: bool
+    phase: Bool[np.ndarray, "*space"], periodic: bool
 ) -> tuple[dict[str, float], dict[str, Curve]]:
     """What also a phase has that is nowhere or everywhere."""
     interval = statistics.volume_fraction_interval(phase, periodic=periodic)
@@ -161,9 +79,12 @@ def _of_any_phase(
         "specific_surface_crofton": float(
             statistics.specific_surface(phase, method="crofton", periodic=periodic)
         ),
-        "perimeter_per_area": float(functionals[1]) / phase.size,
-        "euler_number_per_area": float(functionals[-1]) / phase.size,
     }
+    names = ("perimeter_per_area", "euler_number_per_area")
+    if phase.ndim == 3:
+        names = ("surface_per_volume", "mean_breadth_per_volume", "euler_number_per_volume")
+    for name, value in zip(names, functionals[1:], strict=True):
+        numbers[name] = float(value) / phase.size
     if shows_its_range(interval):
         size = statistics.representative_size(
             phase, error=RELATIVE_ERROR, relative=True, periodic=periodic
@@ -174,9 +95,7 @@ def _of_any_phase(
     c2 = statistics.two_point_cluster(phase, periodic=periodic)
     curves = {
         "two_point_radial": _curve(*statistics.radial_average(s2)),
-        "two_point_rows": _curve(*statistics.directional_profile(s2, (1, 0))),
-        "two_point_cols": _curve(*statistics.directional_profile(s2, (0, 1))),
-        "two_point_diagonal": _curve(*statistics.directional_profile(s2, (1, 1))),
+        "two_point_diagonal": _curve(*statistics.directional_profile(s2, (1,) * phase.ndim)),
         "cluster_radial": _curve(*statistics.radial_average(jnp.asarray(c2))),
         "spectral_density": _curve(
             *statistics.radial_average(
@@ -185,7 +104,9 @@ def _of_any_phase(
             )
         ),
     }
-    for axis, name in enumerate(("rows", "cols")):
+    for axis, name in enumerate(AXES[-phase.ndim :]):
+        direction = tuple(int(along == axis) for along in range(phase.ndim))
+        curves[f"two_point_{name}"] = _curve(*statistics.directional_profile(s2, direction))
         path = statistics.lineal_path(
             phase, axis=axis, longest=phase.shape[axis] // 2, periodic=periodic
         )
@@ -210,20 +131,21 @@ def shows_its_range(interval: statistics.ConfidenceInterval) -> bool:
 
 
 def _of_interface(
-    phase: Bool[np.ndarray, "rows cols"], periodic: bool
+    phase: Bool[np.ndarray, "*space"], periodic: bool
 ) -> tuple[dict[str, float], dict[str, Curve]]:
     """What needs a phase that is somewhere, but not everywhere."""
     pores = statistics.pore_size_function(phase, periodic=periodic)
     thickness = statistics.thickness_distribution(phase, periodic=periodic)
     # The gradient of the membership does not depend on the light and contrast of the micrograph.
     tensors = statistics.structure_tensor(phase.astype(np.float32), width=4.0, periodic=periodic)
-    angle, coherency = statistics.mean_orientation(tensors)
+    direction, coherency = statistics.mean_orientation(tensors)
     numbers = {
         "mean_pore_size": pores.mean,
         "mean_local_thickness": thickness.mean,
-        "mean_orientation_degrees": math.degrees(float(angle)),
         "anisotropy": float(coherency),
     }
+    if phase.ndim == 2:
+        numbers["mean_orientation_degrees"] = math.degrees(float(direction))
     curves = {
         name: _curve((sizes.edges[1:] + sizes.edges[:-1]) / 2, sizes.density)
         for name, sizes in (("pore_size", pores), ("thickness", thickness))
@@ -232,7 +154,7 @@ def _of_interface(
 
 
 def _of_particles(
-    phase: Bool[np.ndarray, "rows cols"],
+    phase: Bool[np.ndarray, "*space"],
     particles: Mapping[str, Num[np.ndarray, " particles"]],
     periodic: bool,
 ) -> dict[str, float]:
@@ -249,9 +171,8 @@ def _of_particles(
 
 def _texture(grey: Float[np.ndarray, "rows cols"]) -> dict[str, float]:
     """Means over the four directions to a pixel's neighbours."""
-    names = ("contrast", "correlation", "energy", "homogeneity")
-    found = statistics.grey_level_cooccurrence(grey, properties=names)
-    return {f"grey_level_{name}": float(found[name].mean()) for name in names}
+    found = statistics.grey_level_cooccurrence(grey, properties=GREY_LEVEL)
+    return {f"grey_level_{name}": float(found[name].mean()) for name in GREY_LEVEL}
 
 
 def _curve(at: Array, values: Array) -> Curve:

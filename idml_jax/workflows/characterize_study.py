@@ -15,7 +15,9 @@ from idml_jax import data, report, statistics
 from idml_jax.data.headers import read_header
 from idml_jax.data.reading import MAX_PIXELS, check_names, images_in
 from idml_jax.errors import InputError
+from idml_jax.properties import Axis
 from idml_jax.workflows.characterize import Config
+from idml_jax.workflows.characterize_quantities import AXES
 from idml_jax.workflows.characterize_statistics import (
     RELATIVE_ERROR,
     Measured,
@@ -31,21 +33,27 @@ class Sample(NamedTuple):
     """One image and the phase in it."""
 
     path: pathlib.Path
-    shown: Float[np.ndarray, "rows cols"]
+    shown: Float[np.ndarray, "*space"]
     """Grey values, or labels spread from black to white."""
-    phase: Bool[np.ndarray, "rows cols"]
-    pixel_size: tuple[float, float] | None
-    """Metres along rows and cols."""
+    phase: Bool[np.ndarray, "*space"]
+    pixel_size: tuple[float, ...] | None
+    """Metres along each axis."""
     threshold: float | None
     """None for label images."""
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """Names of the axes."""
+        return AXES[-self.phase.ndim :]
 
     @property
     def scale(self) -> float | None:
         """Micrometres a pixel, where they are known and the pixels are square."""
         if self.pixel_size is None:
             return None
-        rows, cols = self.pixel_size
-        return cols * 1e6 if math.isclose(rows, cols, rel_tol=1e-3) else None
+        last = self.pixel_size[-1]
+        square = all(math.isclose(side, last, rel_tol=1e-3) for side in self.pixel_size)
+        return last * 1e6 if square else None
 
 
 def read_all(config: Config) -> list[Sample]:
@@ -54,10 +62,19 @@ def read_all(config: Config) -> list[Sample]:
         path for given in config.files for path in (images_in(given) if given.is_dir() else [given])
     ]
     check_names(paths)
-    return [
+    samples = [
         _read_grey(path, config) if config.label is None else _read_labels(path, config)
         for path in paths
     ]
+    first = samples[0]
+    for sample in samples:
+        if sample.phase.ndim != first.phase.ndim:
+            raise InputError(
+                f"{sample.path}: of {sample.phase.ndim} dimensions, and {first.path} of "
+                f"{first.phase.ndim}; images and volumes have other numbers: characterize them "
+                "apart."
+            )
+    return samples
 
 
 def claim_folder(config: Config, samples: Sequence[Sample], *, write: bool) -> None:
@@ -136,14 +153,11 @@ def _read_grey(path: pathlib.Path, config: Config) -> Sample:
 
 def _read_labels(path: pathlib.Path, config: Config) -> Sample:
     labels = data.read_labels(path)
-    if labels.ndim != 2:
-        raise InputError(
-            f"{path}: holds a stack of shape {labels.shape}; the statistics here are of images: "
-            "save each plane as a file of its own."
-        )
-    sides = read_header(path, max_pixels=MAX_PIXELS).pixel_size
+    sides = _voxel_size(path, labels.ndim)
     if config.pixel_size is not None:
-        sides = (config.pixel_size, config.pixel_size)
+        sides = (config.pixel_size,) * labels.ndim
+    if config.crop_bottom and labels.ndim == 3:
+        raise InputError(f"{path}: a volume has no information bar; leave out --crop-bottom.")
     if config.crop_bottom:
         labels = labels[: max(0, len(labels) - config.crop_bottom)]
     _check_size(path, labels.shape)
@@ -153,9 +167,16 @@ def _read_labels(path: pathlib.Path, config: Config) -> Sample:
     return Sample(path, shown, phase, sides, None)
 
 
+def _voxel_size(path: pathlib.Path, dimensions: int) -> tuple[float, ...] | None:
+    """Of an image what the file says; of a stack nothing, for it is silent on the planes."""
+    if dimensions == 3:
+        return None
+    return read_header(path, max_pixels=MAX_PIXELS).pixel_size
+
+
 def _check_size(path: pathlib.Path, shape: tuple[int, ...]) -> None:
     if min(shape) < SMALLEST:
         raise InputError(
-            f"{path}: {shape[0]} x {shape[1]} pixels are left; the statistics need {SMALLEST} "
-            "along each side: give a larger image, or crop less."
+            f"{path}: {' x '.join(map(str, shape))} pixels are left; the statistics need "
+            f"{SMALLEST} along each side: give a larger image, or crop less."
         )

@@ -1,29 +1,28 @@
 """The tables of `idml characterize`: one row a file, all files together, and the particles."""
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax import statistics
+from idml_jax import report, statistics
 from idml_jax.workflows.characterize import Config
-from idml_jax.workflows.characterize_statistics import (
-    CURVES,
-    QUANTITIES,
-    RELATIVE_ERROR,
-    Curve,
-    Measured,
+from idml_jax.workflows.characterize_properties import Found, table_of_properties
+from idml_jax.workflows.characterize_quantities import (
+    Kind,
+    Quantity,
+    curve_kinds,
     factor,
+    quantities,
 )
+from idml_jax.workflows.characterize_statistics import RELATIVE_ERROR, Curve, Measured
 from idml_jax.workflows.characterize_study import Sample, common_scales, representative_size
 
 SHORT = (
-    "volume_fraction specific_surface_crofton mean_chord_rows mean_chord_cols mean_pore_size "
-    "mean_local_thickness particles anisotropy"
+    "volume_fraction specific_surface_crofton mean_chord_planes mean_chord_rows mean_chord_cols "
+    "mean_pore_size mean_local_thickness particles anisotropy"
 ).split()
 """What the terminal shows."""
 
@@ -35,25 +34,32 @@ OF_ONE_IMAGE = (
 
 
 def results_of(
-    config: Config, samples: Sequence[Sample], measured: Sequence[Measured]
+    config: Config,
+    samples: Sequence[Sample],
+    measured: Sequence[Measured],
+    properties: Sequence[Sequence[Found]],
 ) -> dict[str, Any]:
     """Everything that was found as plain values: what ``statistics.json`` holds."""
     scales = common_scales(samples)
+    dimensions = samples[0].phase.ndim
+    kinds = curve_kinds(dimensions)
     return {
+        "dimensions": dimensions,
         "files": [
             {
                 **table_row(config, sample, found),
                 "curves": {
-                    name: _plain_curve(name, curve, sample.scale)
+                    name: _plain_curve(kinds[name], curve, sample.scale)
                     for name, curve in found.curves.items()
                 },
                 "missing": dict(found.missing),
+                "properties": [each._asdict() for each in of_sample],
             }
-            for sample, found in zip(samples, measured, strict=True)
+            for sample, found, of_sample in zip(samples, measured, properties, strict=True)
         ],
         "all": {
             "unit": "px" if scales[0] is None else "um",
-            "numbers": _over_images(measured, scales),
+            "numbers": _over_images(measured, scales, quantities(dimensions)),
             "representative": representative_size(samples, periodic=config.periodic),
         },
     }
@@ -62,27 +68,35 @@ def results_of(
 def summary(results: Mapping[str, Any]) -> str:
     """The table that the terminal shows at the end."""
     rows = [row for row in table_over_images(results) if row[0] in SHORT]
-    rows = [(QUANTITIES[name].title, *cells) for name, *cells in rows]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+    known = quantities(results["dimensions"])
+    rows = [(known[name].title, *cells) for name, *cells in rows]
+    lines = _aligned([row[:3] for row in rows])
+    lines.append(representative_sentence(results))
+    head, cells = table_of_properties(results)
+    return "\n".join([*lines, *([""] if cells else []), *_aligned([head, *cells] if cells else [])])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of a table as lines of text, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    return "\n".join([*lines, representative_sentence(results)])
 
 
 def table_row(config: Config, sample: Sample, found: Measured) -> dict[str, Any]:
     """One row of the table, in the unit of the file."""
     unit, scale = ("px", None) if sample.scale is None else ("um", sample.scale)
     source = "" if sample.threshold is None else "otsu" if config.threshold is None else "given"
+    known = quantities(sample.phase.ndim)
     numbers = {
-        name: None if value is None else _scaled(name, value, scale)
+        name: None if value is None else _scaled(known[name], value, scale)
         for name, value in found.numbers.items()
     }
     return {
         "file": sample.path.name,
-        "rows": sample.phase.shape[0],
-        "cols": sample.phase.shape[1],
+        **dict(zip(sample.axes, sample.phase.shape, strict=True)),
         "unit": unit,
         "pixel_size": scale,
         "threshold": sample.threshold,
@@ -92,33 +106,25 @@ def table_row(config: Config, sample: Sample, found: Measured) -> dict[str, Any]
     }
 
 
-def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table as text; what does not exist is an empty cell."""
-    writer = csv.writer(text := io.StringIO(), lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def particle_table(sample: Sample, found: Measured) -> str:
     """The particles of one image, lengths in its unit."""
-    powers = {"area": 2, "label": 0, "aspect_ratio": 0, "orientation": 0}
+    powers = {"area": 2, "volume": 3, "surface": 2}
+    powers |= dict.fromkeys(("label", "aspect_ratio", "orientation"), 0)
+    powers |= {f"axis_{axis}": 0 for axis in sample.axes}
     columns = [
         (values if name == "label" else values * factor(powers.get(name, 1), sample.scale)).tolist()
         for name, values in found.particles.items()
     ]
-    return csv_text(found.particles, zip(*columns, strict=True))
+    return report.csv_text(found.particles, zip(*columns, strict=True))
 
 
-def _scaled(name: str, value: float, scale: float | None) -> float | int:
+def _scaled(quantity: Quantity, value: float, scale: float | None) -> float | int:
     """A number in the unit of its file."""
-    quantity = QUANTITIES[name]
     return round(value) if quantity.whole else value * factor(quantity.power, scale)
 
 
-def _plain_curve(name: str, curve: Curve, scale: float | None) -> dict[str, Any]:
+def _plain_curve(kind: Kind, curve: Curve, scale: float | None) -> dict[str, Any]:
     """A curve as plain values in the unit of its file, to 8 digits."""
-    kind = CURVES[name]
 
     def plain(values: Float[np.ndarray, " points"], power: int) -> list[float | None]:
         scaled = [float(f"{value:.8g}") for value in (values * factor(power, scale)).tolist()]
@@ -134,11 +140,11 @@ def _plain_curve(name: str, curve: Curve, scale: float | None) -> dict[str, Any]
 
 
 def _over_images(
-    measured: Sequence[Measured], scales: Sequence[float | None]
+    measured: Sequence[Measured], scales: Sequence[float | None], known: Mapping[str, Quantity]
 ) -> dict[str, dict[str, Any]]:
     """Mean of each number over the images that have it, with the interval of Student's t."""
     found = {}
-    for name, quantity in QUANTITIES.items():
+    for name, quantity in known.items():
         if name in OF_ONE_IMAGE and len(measured) > 1:
             continue
         values = [
@@ -157,12 +163,12 @@ def _over_images(
 
 def table_over_images(results: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     """Rows of name, mean with interval, unit and number of images."""
-    rows = []
+    rows, known = [], quantities(results["dimensions"])
     for name, found in results["all"]["numbers"].items():
         text = "-" if found["mean"] is None else f"{found['mean']:.4g}"
         if found["low"] is not None:
             text += f"  [{found['low']:.4g}, {found['high']:.4g}]"
-        unit = unit_of(results["all"]["unit"], QUANTITIES[name].power)
+        unit = unit_of(results["all"]["unit"], known[name].power)
         rows.append((name, text, unit, str(found["images"])))
     return rows
 
@@ -173,17 +179,24 @@ def representative_sentence(results: Mapping[str, Any]) -> str:
     if found["side"] is None:
         return f"Representative size: not known ({found['why']})."
     unit = results["all"]["unit"]
-    source = "by its integral range" if count == 1 else f"by the differences between {count} images"
-    images = "1 image" if found["images"] == 1 else f"{found['images']} images"
+    kind = "image" if results["dimensions"] == 2 else "volume"
+    source = (
+        "by its integral range" if count == 1 else f"by the differences between {count} {kind}s"
+    )
+    several = f"1 {kind}" if found["images"] == 1 else f"{found['images']} {kind}s"
+    sides = " x ".join([f"{found['side']:.4g}"] * results["dimensions"])
     return (
-        f"For a relative error of {100 * RELATIVE_ERROR:.0f} % in the volume fraction, {source}: "
-        f"one image of {found['side']:.4g} x {found['side']:.4g} {unit}, or {images} of this size."
+        f"For a relative error of {100 * RELATIVE_ERROR:.0f} % in the volume fraction, "
+        f"by {source}: one {kind} of {sides} {unit}, or {several} of this size."
     )
 
 
 def unit_of(unit: str, power: int) -> str:
     """A power of the unit of length."""
-    return {0: "", 1: unit, 2: f"{unit}^2", -1: f"1/{unit}", -2: f"1/{unit}^2"}[power]
+    if power in (0, 1):
+        return unit * power
+    whole = unit if abs(power) == 1 else f"{unit}^{abs(power)}"
+    return whole if power > 0 else f"1/{whole}"
 
 
 def in_unit_of(unit: str, power: int) -> str:

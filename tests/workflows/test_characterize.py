@@ -12,9 +12,10 @@ from PIL import Image
 from skimage import filters
 from skimage import measure as skimage_measure
 
-from idml_jax import statistics
+from idml_jax import properties, statistics
 from idml_jax.workflows.characterize import Config
-from idml_jax.workflows.characterize_statistics import CURVES, QUANTITIES, measure
+from idml_jax.workflows.characterize_quantities import curve_kinds, quantities
+from idml_jax.workflows.characterize_statistics import measure
 from idml_jax.workflows.characterize_study import read_all
 
 
@@ -50,7 +51,7 @@ def test_two_images_to_tables_curves_and_a_page_and_again(idml, tmp_path):
     rows = rows_of(out / "statistics.csv")
     assert [row["file"] for row in rows] == ["b.png", "a.png"]
     first = "file rows cols unit pixel_size threshold threshold_from phase".split()
-    assert list(rows[0]) == [*first, *QUANTITIES]
+    assert list(rows[0]) == [*first, *quantities(2)]
     found = json.loads((out / "statistics.json").read_text())
     for row, entry, image in zip(rows, found["files"], images, strict=True):
         assert (row["unit"], row["pixel_size"], row["threshold_from"]) == ("px", "", "otsu")
@@ -90,7 +91,7 @@ def test_two_images_to_tables_curves_and_a_page_and_again(idml, tmp_path):
         for name, value in expected.items():
             assert float(row[name]) == pytest.approx(float(value), rel=1e-5), name
             assert entry[name] == pytest.approx(float(row[name]), rel=1e-12), name
-        assert set(entry["curves"]) == set(CURVES)
+        assert set(entry["curves"]) == set(curve_kinds(2))
         s2 = statistics.two_point_correlation(phase, periodic=False)
         for name, (at, values) in {
             "two_point_radial": statistics.radial_average(s2),
@@ -119,7 +120,9 @@ def test_two_images_to_tables_curves_and_a_page_and_again(idml, tmp_path):
     half = np.tan(0.475 * np.pi) * abs(fractions[0] - fractions[1]) / 2
     assert mean["high"] - mean["mean"] == pytest.approx(half, rel=1e-5)
     page = (out / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 1 + len({c.title for c in CURVES.values()})
+    assert page.count("data:image/png;base64,") == 1 + len(
+        {c.title for c in curve_kinds(2).values()}
+    )
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
 
     made = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
@@ -167,6 +170,107 @@ def test_a_pixel_size_turns_pixels_into_micrometres(idml, tmp_path):
     assert particle["label"] == "1"
 
 
+def test_properties_of_a_micrograph_stand_in_their_units_beside_their_limits(idml, tmp_path):
+    image = save(tmp_path / "a.png", blobs(shape=(24, 24)))
+    bars = np.zeros((24, 24), np.uint8)
+    bars[:, 8:14] = 255
+    save(tmp_path / "b.png", bars)
+    out = tmp_path / "out"
+    asked = "--properties --conductivity 1 10 --young 2 20 --poisson 0.2 0.3".split()
+    status, output, error = idml(
+        "characterize", image, tmp_path / "b.png", "--pixel-size", 1e-6, "--out", out, *asked
+    )
+    assert status == 0, error
+    rows = rows_of(out / "properties.csv")
+    kinds = (
+        "tortuosity",
+        "relative diffusivity",
+        "permeability",
+        "conductivity",
+        "Young's modulus",
+    )
+    names = [f"{kind} along {axis}" for kind in kinds for axis in ("rows", "cols")]
+    assert [(row["file"], row["name"]) for row in rows] == [
+        (file, name) for file in ("a.png", "b.png") for name in names
+    ]
+    grey = np.float32(blobs(shape=(24, 24)) / np.float32(255))
+    phase = grey > filters.threshold_otsu(grey)
+    conductivity = properties.effective_conductivity(np.where(phase, 10.0, 1.0))
+    moduli = [np.where(phase, *pair) for pair in ((20 / 1.2, 2 / 1.8), (20 / 2.6, 2 / 2.4))]
+    stiffness = properties.effective_stiffness(*moduli)
+    young = properties.engineering_constants(stiffness).young
+    found = {(row["file"], row["name"]): row for row in rows}
+    for axis, name in enumerate(("rows", "cols")):
+        expected = {
+            "tortuosity": (properties.tortuosity(phase, axis=axis), ""),
+            "permeability": (properties.permeability(phase, axis=axis) * 1e-12, "m^2"),
+            "conductivity": (conductivity[axis, axis], "W/(m K)"),
+            "Young's modulus": (young[axis], "GPa"),
+        }
+        for kind, (value, unit) in expected.items():
+            row = found["a.png", f"{kind} along {name}"]
+            if np.isfinite(value):
+                assert float(row["value"]) == pytest.approx(float(value), rel=1e-4), row
+            assert row["unit"] == unit
+            if row["value"] and row["low"]:
+                assert float(row["low"]) <= float(row["value"]) <= float(row["high"] or "inf"), row
+    # A slit of 6 pixels in 24: straight along the rows, shut along the cols.
+    slit = {name: found["b.png", name] for name in names}
+    assert float(slit["tortuosity along rows"]["value"]) == pytest.approx(1, abs=1e-5)
+    assert float(slit["permeability along rows"]["value"]) == pytest.approx(
+        6**2 / 12 / 4 * 1e-12, rel=1e-3
+    )
+    assert float(slit["conductivity along rows"]["value"]) == pytest.approx(3.25, rel=1e-4)
+    assert slit["tortuosity along cols"]["value"] == ""
+    assert "no path" in slit["tortuosity along cols"]["why"]
+    assert float(slit["permeability along cols"]["value"]) == 0
+    assert "conductivity along rows" in output
+    page = (out / "report.html").read_text()
+    assert "no path of the phase leads from face to face" in page
+    known = json.loads((out / "statistics.json").read_text())["files"][1]["properties"]
+    assert known[0]["name"] == names[0] and known[0]["low"] == 1 and known[0]["high"] is None
+
+
+def test_a_volume_of_labels_has_statistics_and_properties_in_space(idml, tmp_path):
+    noise = np.random.default_rng(0).standard_normal((10, 12, 12))
+    labels = (scipy.ndimage.gaussian_filter(noise, 1.2, mode="wrap") > -0.02).astype(np.uint8)
+    volume = save(tmp_path / "v.tif", labels)
+    out = tmp_path / "out"
+    status, output, error = idml(
+        *("characterize", volume, "--label", 1, "--pixel-size", 2e-6, "--properties"),
+        *("--out", out),
+    )
+    assert status == 0, error
+    assert "one volume of" in output or "not known" in output
+    (row,) = rows_of(out / "statistics.csv")
+    assert (row["planes"], row["rows"], row["cols"], row["unit"]) == ("10", "12", "12", "um")
+    assert set(quantities(3)) < set(row)
+    functionals = statistics.minkowski_functionals(labels > 0, periodic=False)
+    expected = {
+        "surface_per_volume": float(functionals.surface) / labels.size / 2,
+        "euler_number_per_volume": float(functionals.euler_number) / labels.size / 8,
+        "mean_chord_planes": 2
+        * float(statistics.chord_length_distribution(labels > 0, axis=0).mean),
+        "percolates_planes": float(statistics.percolates(labels > 0, axis=0)),
+    }
+    for name, value in expected.items():
+        assert float(row[name]) == pytest.approx(value, rel=1e-5), name
+    (particle, *_) = rows_of(out / "particles" / "v.csv")
+    table = statistics.particle_table(labels > 0)
+    assert float(particle["volume"]) == pytest.approx(8 * table["volume"][0])
+    assert float(particle["surface"]) == pytest.approx(4 * table["surface"][0])
+    assert float(particle["axis_planes"]) == pytest.approx(table["axis_planes"][0])
+    found = {row["name"]: row for row in rows_of(out / "properties.csv")}
+    assert list(found)[:3] == [f"tortuosity along {axis}" for axis in ("planes", "rows", "cols")]
+    for axis, name in enumerate(("planes", "rows", "cols")):
+        tau = float(properties.tortuosity(labels > 0, axis=axis))
+        assert float(found[f"tortuosity along {name}"]["value"]) == pytest.approx(tau, rel=1e-4)
+    image = save(tmp_path / "i.png", labels[0])
+    status, _, error = idml("characterize", volume, image, "--label", 1, "--out", tmp_path / "b")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "i.png: of 2 dimensions" in error
+
+
 def test_labels_of_which_one_image_lacks_the_phase(idml, tmp_path):
     """The empty phase is empty cells and a reason; the other file is measured all the same."""
     labels = np.digitize(blobs(), (90, 160)).astype(np.uint8)
@@ -204,6 +308,27 @@ def bad_pair(folder, good):
     return (good, "--label", 1, "--threshold", 0.5), "leave out"
 
 
+def bad_crop_of_a_volume(folder, good):
+    stack = save(folder / "stack.tif", np.zeros((16, 16, 16), np.uint8))
+    return (stack, "--label", 0, "--crop-bottom", 2), "stack.tif: a volume has no information bar"
+
+
+def bad_material(folder, good):
+    return (good, "--conductivity", 1, 10), "ask for them with --properties"
+
+
+def bad_conductivity(folder, good):
+    return (good, "--properties", "--conductivity", 0, 10), "must be positive"
+
+
+def bad_young(folder, good):
+    return (good, "--properties", "--young", 0, 0), "one of them above 0"
+
+
+def bad_poisson(folder, good):
+    return (good, "--properties", "--poisson", 0.3, 0.5), "between -1 and 0.5"
+
+
 def bad_file(folder, good):
     (folder / "bad.png").write_text("not a picture")
     return (good, folder / "bad.png"), "bad.png: neither a PNG"
@@ -223,7 +348,7 @@ def bad_crop(folder, good):
 
 def bad_stack(folder, good):
     stack = save(folder / "stack.tif", np.zeros((5, 16, 16), np.uint8))
-    return (stack, "--label", 0), "stack.tif: holds a stack of shape (5, 16, 16)"
+    return (stack, "--label", 0), "stack.tif: 5 x 16 x 16 pixels"
 
 
 def bad_folder(folder, good):
@@ -240,6 +365,11 @@ def no_file(folder, good):
     [
         bad_option,
         bad_pair,
+        bad_material,
+        bad_conductivity,
+        bad_young,
+        bad_poisson,
+        bad_crop_of_a_volume,
         bad_file,
         bad_stem,
         bad_small,
