@@ -46,4 +46,7 @@ from .property import Property as Property
 from .thermal_expansion import effective_thermal_expansion as effective_thermal_expansion
 from .three_point import three_point_bounds as three_point_bounds
 from .three_point import three_point_parameter as three_point_parameter
+from .three_point_stiffness import (
+    three_point_bounds_of_stiffness as three_point_bounds_of_stiffness,
+)
 from .transport_property import Transport as Transport

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Inexact
 
 from idml_jax.typing import Array
 
@@ -24,7 +24,7 @@ class EngineeringConstants(NamedTuple):
     """Shear modulus in each plane of axes, in the order of the stiffness."""
 
 
-def to_vector(tensor: Float[Array, "*any dim dim"]) -> Float[Array, "*any n"]:
+def to_vector(tensor: Inexact[Array, "*any dim dim"]) -> Inexact[Array, "*any n"]:
     r"""Components of symmetric tensors, those off the diagonal times :math:`\sqrt 2`.
 
     Examples
@@ -40,7 +40,7 @@ def to_vector(tensor: Float[Array, "*any dim dim"]) -> Float[Array, "*any n"]:
     return jnp.stack(parts, axis=-1)
 
 
-def to_tensor(vector: Float[Array, "*any n"]) -> Float[Array, "*any dim dim"]:
+def to_tensor(vector: Inexact[Array, "*any n"]) -> Inexact[Array, "*any dim dim"]:
     """Symmetric tensors of their components, as `to_vector` gives them."""
     vector = jnp.asarray(vector)
     dimensions = {3: 2, 6: 3}[vector.shape[-1]]

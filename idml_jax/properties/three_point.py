@@ -123,11 +123,24 @@ def _gain(coefficient: Float[Array, "*space"], project) -> Float[Array, "dim dim
         return project(deviation[None] * unit.reshape(-1, *(1,) * dimensions))
 
     fields = jax.lax.map(first_order, units)
-    volume = math.prod(coefficient.shape)
-    couple = (coefficient[None, None] * fields).reshape(dimensions, dimensions, -1).sum(-1) / volume
-    energy = (
-        jnp.einsum("ia...,...,ja...->ij", fields, coefficient, fields, precision="highest") / volume
-    )
+    return energy_spared(fields, coefficient[None, None] * fields)
+
+
+def energy_spared(
+    fields: Float[Array, "fields n *space"], images: Float[Array, "fields n *space"]
+) -> Float[Array, "n n"]:
+    """How much energy the best sums of some fields spare, beside that of unit mean fields.
+
+    The fields are of zero mean and may be added to uniform ones; their images are the fluxes or
+    stresses that they bring about.
+    """
+    count, components = fields.shape[:2]
+    couple = images.reshape(count, components, -1).mean(axis=-1)
+
+    def row(field: Float[Array, "n *space"]) -> Float[Array, " fields"]:
+        return jnp.einsum("a...,ia...->i", field, images, precision="highest")
+
+    energy = jax.lax.map(row, fields) / math.prod(fields.shape[2:])
     # A uniform cell, or one that varies along some axes alone, has no field along the others.
     return couple.T @ jnp.linalg.pinv(energy, rtol=1e-6, hermitian=True) @ couple
 
