@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import evaluation, properties, report, training
@@ -95,7 +95,7 @@ def strains(
     return np.stack([np.asarray(axial_strain(volume > 0, contrast)) for volume in bar])
 
 
-def mirrored(key: Array, examples: training.Examples) -> training.Examples:
+def mirrored(key: PRNGKeyArray, examples: training.Examples) -> training.Examples:
     """The batch mirrored along some axes, and its two transverse axes exchanged or not.
 
     None of which changes the axial strain but its place.

@@ -21,12 +21,13 @@ import numpy as np
 import scipy.ndimage
 import scipy.stats
 import tyro
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import explain, properties, report, training
 from idml_jax.cli import prepare_jax
 from idml_jax.data import synthetic
+from idml_jax.typing import Array
 
 CLASSES = 10
 
@@ -94,7 +95,7 @@ def diffusivity(phase: Float[Array, "rows cols"]) -> Float[Array, ""]:
     return properties.effective_diffusivity(DARK + (BRIGHT - DARK) * phase, axis=0)
 
 
-def mirrored(key: Array, examples: training.Examples) -> training.Examples:
+def mirrored(key: PRNGKeyArray, examples: training.Examples) -> training.Examples:
     """The batch upside down, left to right, both or neither, which conducts the same."""
     inputs, targets = examples
     for flip, axis in zip(jax.random.bernoulli(key, shape=(2,)), (1, 2), strict=True):
@@ -178,7 +179,7 @@ def look(
         mass = [one[at].sum() / one.sum() for one, at in zip(each, near, strict=True)]
         result[f"saliency of the {name} near interfaces"] = float(np.mean(mass))
     alike = [
-        scipy.stats.spearmanr(ours.ravel(), exact.ravel()).statistic
+        scipy.stats.spearmanr(ours.ravel(), exact.ravel())[0]
         for ours, exact in zip(maps["network"], maps["solver"], strict=True)
     ]
     result["rank correlation of the two maps"] = float(np.mean(alike))

@@ -23,7 +23,7 @@ from idml_jax.properties.face_to_face import (
     upright,
     values_of_open_space,
 )
-from idml_jax.properties.multigrid import multigrid, shifted
+from idml_jax.properties.multigrid import Network, multigrid, shifted
 from idml_jax.typing import Array, Phase
 
 
@@ -160,7 +160,8 @@ def effective_diffusivity(
     through = leads_through(diffusivity > 0)
     if not isinstance(through, Tracer) and not bool(through):
         return jnp.zeros((), diffusivity.dtype)
-    effective, solution = _effective(diffusivity, through, tolerance, max_iterations)
+    network = _network(diffusivity)
+    effective, solution = _effective(diffusivity, network, through, tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations, diffusivity=diffusivity)
     return effective
 
@@ -208,7 +209,7 @@ def diffusion_fields(
         raise ValueError(
             f"no path leads from face to face along axis {axis}: nothing diffuses through it."
         )
-    fields, solution = _fields(diffusivity, tolerance, max_iterations)
+    fields, solution = _fields(diffusivity, _network(diffusivity), tolerance, max_iterations)
     check_converged(solution, tolerance, max_iterations, diffusivity=diffusivity)
     concentration = jnp.moveaxis(fields.concentration, 0, axis)
     return DiffusionFields(concentration, turned_back(fields.flux, axis))
@@ -268,14 +269,19 @@ def _as_diffusivity(pore: Phase) -> Float[Array, "*space"]:
     return pore.astype(float) if pore.dtype == bool else pore
 
 
+# Compiled by itself, so that it is computed once: XLA would else compute the conductances anew in
+# each of the places that they are read from.
+_network = jax.jit(network_between)
+
+
 def _concentration(
     diffusivity: Float[Array, "*space"],
+    network: Network,
     tolerance: Tolerance,
     max_iterations: int,
     solve=conjugate_gradient,
 ) -> Solution:
     """Values that nothing piles up at, from those of open space on."""
-    network = network_between(diffusivity)
     start = values_of_open_space(diffusivity)
     inlet = 2 * of_outer_layers(diffusivity, first=True)
     found = solve(
@@ -291,20 +297,17 @@ def _concentration(
 @functools.partial(jax.jit, static_argnames="max_iterations")
 def _effective(
     diffusivity: Float[Array, "*space"],
+    network: Network,
     through: Bool[Array, ""],
     tolerance: Tolerance,
     max_iterations: int,
 ) -> tuple[Float[Array, ""], Solution]:
-    solution = jax.lax.stop_gradient(
-        _concentration(jax.lax.stop_gradient(diffusivity), tolerance, max_iterations)
-    )
+    frozen = jax.lax.stop_gradient((diffusivity, network))
+    solution = jax.lax.stop_gradient(_concentration(*frozen, tolerance, max_iterations))
     values = solution.x
-    network = network_between(diffusivity)
     # From 1 outside of the first layer, and to 0 outside of the last.
-    outer = (diffusivity[0] * (1 - values[0]) ** 2).sum() + (
-        diffusivity[-1] * values[-1] ** 2
-    ).sum()
-    energy = network.energy_between(values) + 2 * outer
+    at_faces = diffusivity[0] * (1 - values[0]) ** 2 + diffusivity[-1] * values[-1] ** 2
+    energy = network.energy_between(values) + 2 * at_faces.sum()
     effective = energy * len(diffusivity) ** 2 / diffusivity.size
     effective = jnp.where(solution.converged, effective, jnp.nan)
     return jnp.where(through, effective, 0), solution._replace(x=jnp.zeros((), values.dtype))
@@ -312,11 +315,15 @@ def _effective(
 
 @functools.partial(jax.jit, static_argnames="max_iterations")
 def _fields(
-    diffusivity: Float[Array, "*space"], tolerance: Tolerance, max_iterations: int
+    diffusivity: Float[Array, "*space"],
+    network: Network,
+    tolerance: Tolerance,
+    max_iterations: int,
 ) -> tuple[DiffusionFields, Solution]:
-    solution = _concentration(diffusivity, tolerance, max_iterations, solve=differentiable_solution)
+    solution = _concentration(
+        diffusivity, network, tolerance, max_iterations, solve=differentiable_solution
+    )
     values = jnp.where(solution.converged, solution.x, jnp.nan)
-    network = network_between(diffusivity)
     flux = []
     for along, conductance in enumerate(network.between):
         leaving = conductance * (values - shifted(values, -1, along))

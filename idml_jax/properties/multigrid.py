@@ -36,8 +36,11 @@ class Network(NamedTuple):
         """What flows out of each voxel at these values, with zero outside."""
         total = self.outside * values
         for axis, conductance in enumerate(self.between):
-            flow = conductance * (values - shifted(values, -1, axis))
-            total = total + flow - shifted(flow, 1, axis)
+            inner = jax.lax.slice_in_dim(conductance, 0, values.shape[axis] - 1, axis=axis)
+            flow = -inner * jnp.diff(values, axis=axis)
+            before, behind = ([(0, 0)] * values.ndim for _ in range(2))
+            before[axis], behind[axis] = (1, 0), (0, 1)
+            total = total + jnp.pad(flow, behind) - jnp.pad(flow, before)
         return total
 
     def energy_between(self, values: Float[Array, "*space"]) -> Float[Array, ""]:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax import design, evaluation, report
+from idml_jax import design, evaluation, properties, report
 
 PACKAGES = (
     "idml-jax jax jaxlib flax optax orbax-checkpoint numpy scikit-image botorch torch".split()
@@ -28,6 +28,7 @@ class Results:
     comparison: evaluation.Comparison
     nearest: Sequence[evaluation.Nearest]
     nearest_held_out: Sequence[evaluation.Nearest]
+    property: properties.Property
     generated_values: Float[np.ndarray, " samples"]
     held_out_values: Float[np.ndarray, " crops"]
     design: design.Design
@@ -62,7 +63,9 @@ class Results:
                 "generated": float(np.median([near.distance for near in self.nearest])),
                 "held-out": float(np.median([near.distance for near in self.nearest_held_out])),
             },
-            "conductivity": {
+            "property": {
+                "name": self.property.name,
+                "unit": self.property.unit,
                 "generated": _spread(self.generated_values),
                 "held-out": _spread(self.held_out_values),
             },
@@ -91,7 +94,7 @@ def summary(numbers: Mapping[str, Any]) -> str:
 def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Rows of name and value, for the terminal and for the page."""
     s2, found = numbers["S2"], numbers["design"]
-    nearest, values = numbers["nearest training crop"], numbers["conductivity"]
+    nearest, wanted = numbers["nearest training crop"], numbers["property"]
     rows = [
         (
             f"volume fraction, {name}",
@@ -111,8 +114,9 @@ def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("nearest training crop, held-out", f"{nearest['held-out']:.3f} grey values rms"),
     ]
     rows += [
-        (f"conductivity along rows, {name}", f"{mean:.3f} +- {deviation:.3f}")
-        for name, (mean, deviation) in values.items()
+        (f"{wanted['name']}, {kind}", f"{mean:.3f} +- {deviation:.3f} {wanted['unit']}".rstrip())
+        for kind in ("generated", "held-out")
+        for mean, deviation in [wanted[kind]]
     ]
     rows += [
         (f"design ({found['objective']})", f"{found['value']:.4f}"),
@@ -155,9 +159,7 @@ def write_report(path: pathlib.Path, results: Results) -> None:
         f"{numbers['nearest training crop']['held-out']:.3f} (medians).",
     )
     page.section("What it does, and the design")
-    page.figure(
-        _conductivities(results), "Conductivity along the rows, in units of the dark phase."
-    )
+    page.figure(_values(results), f"Of images and of the design: {_named(results.property)}.")
     page.figure(
         _progress(results), "Best value so far: Bayesian optimization beside random search."
     )
@@ -227,7 +229,12 @@ def _copies(results: Results):
     return figure
 
 
-def _conductivities(results: Results):
+def _named(wanted: properties.Property) -> str:
+    """What a property is called, with its unit."""
+    return f"{wanted.name}, {wanted.unit}" if wanted.unit else wanted.name
+
+
+def _values(results: Results):
     figure, ax = report.new_figure(7.0, 3.6)
     marks = {"design": results.design.value, "best random": results.design.random_value}
     if results.design.objective.target is not None:
@@ -236,7 +243,7 @@ def _conductivities(results: Results):
         ax,
         {"held-out": results.held_out_values, "generated": results.generated_values},
         {"held-out": report.REAL, "generated": report.GENERATED},
-        label="effective conductivity along the rows",
+        label=_named(results.property),
         marks=marks,
     )
     return figure
@@ -254,7 +261,7 @@ def _progress(results: Results):
             "random": sign * found.random.progress(found.objective),
         },
         {"Bayesian optimization": report.GENERATED, "random": report.RANDOM},
-        label="distance from the target" if target else "best conductivity",
+        label="distance from the target" if target else f"best {_named(results.property)}",
         start=found.start,
     )
     return figure

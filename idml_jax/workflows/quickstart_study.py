@@ -58,7 +58,7 @@ def study(config: Config, material: Material) -> None:
         for image in tqdm((*images[:SHOWN], *crops[chosen]), desc="nearest crops", unit="img")
     ]
 
-    conductivity = properties.Conductivity(phases=(1.0, config.contrast), unit="k of dark")
+    conductivity = properties.Conductivity(phases=(1.0, config.contrast), unit="of the dark phase")
     along_rows = conductivity.along("rows")
     result = design.optimize_latents(
         gan,
@@ -80,6 +80,7 @@ def study(config: Config, material: Material) -> None:
         comparison=comparison,
         nearest=nearest[:SHOWN],
         nearest_held_out=nearest[SHOWN:],
+        property=along_rows,
         generated_values=np.asarray(each(statistics.bright_phase(images))),
         held_out_values=np.asarray(each(statistics.bright_phase(crops))),
         design=result,

@@ -16,7 +16,7 @@ from idml_jax.properties import (
     local_tortuosity,
     tortuosity,
 )
-from idml_jax.properties.diffusion import _effective
+from idml_jax.properties.diffusion import _effective, _network
 from idml_jax.properties.multigrid import Network, multigrid
 
 # A new shape is a new compilation: hypothesis draws the voxels, not the shape.
@@ -262,7 +262,9 @@ def test_iterations_grow_slowly_with_the_size():
         for axis in (0, 1):
             noise = sum(np.roll(noise, shift, axis) for shift in range(-2, 3))
         pore = jnp.asarray(noise > np.quantile(noise, 0.4), float)
-        needed.append(int(_effective(pore, jnp.asarray(True), 1e-3, 500)[1].iterations))
+        needed.append(
+            int(_effective(pore, _network(pore), jnp.asarray(True), 1e-3, 500)[1].iterations)
+        )
     assert needed[0] < 15 and needed[1] < 3 * needed[0], needed
 
 
