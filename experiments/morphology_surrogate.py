@@ -110,8 +110,10 @@ def classes(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def near_interfaces(phase: Bool[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "rows cols"]:
     """Pixels within a few of the other phase."""
-    distance = scipy.ndimage.distance_transform_edt
-    return np.where(phase, distance(phase), distance(~phase)) <= NEAR
+    inside, outside = (
+        np.asarray(scipy.ndimage.distance_transform_edt(each)) for each in (phase, ~phase)
+    )
+    return inside + outside <= NEAR
 
 
 def main(config: Config) -> None:
@@ -179,8 +181,8 @@ def look(
         mass = [one[at].sum() / one.sum() for one, at in zip(each, near, strict=True)]
         result[f"saliency of the {name} near interfaces"] = float(np.mean(mass))
     alike = [
-        scipy.stats.spearmanr(ours.ravel(), exact.ravel())[0]
-        for ours, exact in zip(maps["network"], maps["solver"], strict=True)
+        np.corrcoef(*(scipy.stats.rankdata(each) for each in pair))[0, 1]
+        for pair in zip(maps["network"], maps["solver"], strict=True)
     ]
     result["rank correlation of the two maps"] = float(np.mean(alike))
     for name, value in result.items():

@@ -1,6 +1,7 @@
 """Checkpoints: a state written whole or not at all, and the newest one found again."""
 
 import contextlib
+import json
 import logging
 import pathlib
 import sys
@@ -100,6 +101,35 @@ class Checkpoints:
                 "another run folder."
             ) from error
         return jax.tree.unflatten(jax.tree.structure(like), [loaded[name] for name in named])
+
+
+def options_of(path: pathlib.Path, what: str) -> dict[str, Any]:
+    """The options that a trained network was made with.
+
+    Raises
+    ------
+    InputError
+        If they are not there: the folder holds no run of this kind.
+    """
+    if not path.exists():
+        raise InputError(
+            f"{path.parent}: no trained {what} here ({path.name} is missing); train one."
+        )
+    return json.loads(path.read_text())
+
+
+def newest_state(run: pathlib.Path, like: State) -> State:
+    """The state of the newest checkpoint of a run, as `Checkpoints.restore` has it.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it does not fit.
+    """
+    with Checkpoints(run / "checkpoints") as checkpoints:
+        if checkpoints.step == 0:
+            raise InputError(f"{run}: its training has no checkpoint yet; start it again.")
+        return checkpoints.restore(like)
 
 
 @contextlib.contextmanager

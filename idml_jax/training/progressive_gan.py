@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +15,6 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.data import Micrograph, Resident, keep_on_device, random_crops
-from idml_jax.errors import InputError
 from idml_jax.models import Discriminator, Generator, downsample, upsample
 from idml_jax.report import claim
 from idml_jax.training.adversarial import (
@@ -26,7 +24,7 @@ from idml_jax.training.adversarial import (
     initial_state,
     with_fresh_moments,
 )
-from idml_jax.training.checkpoint import Checkpoints
+from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.growth import Growth
 from idml_jax.training.loop import train
 from idml_jax.typing import Images, Latents
@@ -257,17 +255,11 @@ def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:
         If the folder holds no run of a generator, or one without a checkpoint.
     """
     run = pathlib.Path(run)
-    path = run / "generator.json"
-    if not path.exists():
-        raise InputError(f"{run}: no trained generator here ({path.name} is missing); train one.")
-    options = json.loads(path.read_text())
+    options = options_of(run / "generator.json", "generator")
     growth = Growth(**{name: _tupled(value) for name, value in options.pop("growth").items()})
     recipe = Recipe(growth=growth, **{name: _tupled(value) for name, value in options.items()})
     networks, state = initial_state(*recipe.networks(), recipe.transform())
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        if checkpoints.step == 0:
-            raise InputError(f"{run}: its training has no checkpoint yet; start it again.")
-        state = checkpoints.restore(state)
+    state = newest_state(run, state)
     return ProgressiveGAN(nnx.merge(networks.generator, state.average), size=recipe.size)
 
 

@@ -3,10 +3,9 @@
 import dataclasses
 import functools
 import hashlib
-import json
 import pathlib
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +14,9 @@ import optax
 from flax import nnx
 from jaxtyping import Float, PRNGKeyArray
 
-from idml_jax.errors import InputError
 from idml_jax.models import FieldRegressor, PropertyRegressor
 from idml_jax.report import claim
-from idml_jax.training.checkpoint import Checkpoints
+from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.loop import train
 from idml_jax.typing import Array
 
@@ -263,10 +261,7 @@ def load_surrogate(run: str | pathlib.Path) -> Surrogate:
         If the folder holds no run of a surrogate, or one without a checkpoint.
     """
     run = pathlib.Path(run)
-    path = run / "surrogate.json"
-    if not path.exists():
-        raise InputError(f"{run}: no trained surrogate here ({path.name} is missing); train one.")
-    options: dict[str, Any] = json.loads(path.read_text())
+    options = options_of(run / "surrogate.json", "surrogate")
     channels = options.pop("channels")
     mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
@@ -274,10 +269,7 @@ def load_surrogate(run: str | pathlib.Path) -> Surrogate:
     recipe = RegressionRecipe(features=features, dilations=dilations, **options)
     structure, parameters = nnx.split(recipe.network(channels, len(mean)))
     state = RegressionState(parameters, recipe.transform().init(parameters))
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        if checkpoints.step == 0:
-            raise InputError(f"{run}: its training has no checkpoint yet; start it again.")
-        state = checkpoints.restore(state)
+    state = newest_state(run, state)
     return Surrogate(nnx.merge(structure, state.parameters), mean, deviation)
 
 
