@@ -180,9 +180,7 @@ def representative_sentence(results: Mapping[str, Any]) -> str:
         return f"Representative size: not known ({found['why']})."
     unit = results["all"]["unit"]
     kind = "image" if results["dimensions"] == 2 else "volume"
-    source = (
-        "by its integral range" if count == 1 else f"by the differences between {count} {kind}s"
-    )
+    source = f"the differences between {count} {kind}s" if count > 1 else "its integral range"
     several = f"1 {kind}" if found["images"] == 1 else f"{found['images']} {kind}s"
     sides = " x ".join([f"{found['side']:.4g}"] * results["dimensions"])
     return (
