@@ -74,7 +74,9 @@ def effective_conductivity(
     order are not available this way.
 
     Limits: layers conduct by the arithmetic mean along and the harmonic mean
-    across, exactly.
+    across, exactly. A checkerboard conducts as the geometric mean of its phases;
+    its corners let the error fall as the pixel to the power :math:`(16 / \pi)
+    \arctan(c^{-1/2})` only, 1.56 at a contrast c of 10 and 0.51 at 100.
 
     References
     ----------
