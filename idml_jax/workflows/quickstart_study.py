@@ -58,7 +58,9 @@ def study(config: Config, material: Material) -> None:
         for image in tqdm((*images[:SHOWN], *crops[chosen]), desc="nearest crops", unit="img")
     ]
 
-    conductivity = properties.Conductivity(phases=(1.0, config.contrast), unit="of the dark phase")
+    conductivity = properties.Conductivity(
+        phases=(1.0, config.contrast), unit="times the dark phase's"
+    )
     along_rows = conductivity.along("rows")
     result = design.optimize_latents(
         gan,
