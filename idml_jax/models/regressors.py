@@ -99,8 +99,8 @@ class PropertyRegressor(nnx.Module):
     --------
     >>> import jax.numpy as jnp
     >>> from flax import nnx
-    >>> network = PropertyRegressor(1, 3, features=(4, 8), dimensions=3, rngs=nnx.Rngs(0))
-    >>> network(jnp.zeros((2, 8, 8, 8, 1), jnp.float32)).shape
+    >>> network = PropertyRegressor(1, 3, features=(4, 8), rngs=nnx.Rngs(0))
+    >>> network(jnp.zeros((2, 8, 12, 1), jnp.float32)).shape
     (2, 3)
     """
 

@@ -30,11 +30,12 @@ def test_field_depends_on_as_many_pixels_around_as_the_dilations_add_up_to(getke
     assert seen.min(axis=0).tolist() == [4, 4] and seen.max(axis=0).tolist() == [12, 12]
 
 
-@pytest.mark.parametrize("space", [(16, 24), (8, 8, 16)], ids=str)
+@pytest.mark.parametrize("space", [(16, 24), (4, 8, 6)], ids=str)
 def test_properties_of_a_periodic_cell_do_not_depend_on_where_it_begins(space, getkey):
     network = models.PropertyRegressor(
         1, 2, features=(3, 4), dimensions=len(space), periodic=True, rngs=nnx.Rngs(0)
     )
+    network = nnx.jit(network)
     x = jax.random.normal(getkey(), (3, *space, 1), "float32")
     # By as many pixels as the coarsest grid is coarse.
     moved = jax.numpy.roll(x, (2, 6), (1, 2))
