@@ -261,7 +261,7 @@ def _progress(results: Results):
             "random": sign * found.random.progress(found.objective),
         },
         {"Bayesian optimization": report.GENERATED, "random": report.RANDOM},
-        label="distance from the target" if target else f"best {_named(results.property)}",
+        label="distance from the target" if target else f"best {results.property.name}",
         start=found.start,
     )
     return figure
