@@ -11,7 +11,9 @@ dimensions PyMKS takes two thirds of the shear modulus, and so does ours here. A
 Quote the ratios: they carry over to another machine.
 """
 
+import contextlib
 import functools
+import tempfile
 import warnings
 
 import jax
@@ -63,7 +65,12 @@ def ours(stiff: Bool[Array, "count rows cols"]) -> Float[Array, " count"]:
 
 def pymks(stiff: Bool[np.ndarray, "count rows cols"]) -> Float[np.ndarray, " count"]:
     """The same by PyMKS."""
-    with warnings.catch_warnings():
+    # SfePy leaves its mesh as a file wherever it runs.
+    with (
+        warnings.catch_warnings(),
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+    ):
         warnings.simplefilter("ignore")
         import pymks as package  # pyright: ignore[reportMissingImports]
         from sfepy.discrete.variables import Variables  # pyright: ignore[reportMissingImports]
