@@ -20,8 +20,6 @@ from tqdm import tqdm
 from idml_jax import properties, report
 from idml_jax.cli import prepare_jax
 
-AXES = ("planes", "rows", "cols")
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -53,19 +51,19 @@ def main(config: Config) -> None:
         part = pore[(slice(start, start + config.side),) * 3]
         row = {"start": start, "side": config.side, "porosity": float(part.mean())}
         began = time.perf_counter()
-        for axis, name in enumerate(tqdm(AXES, desc=f"part at {start}", unit="axis")):
+        for axis, name in enumerate(tqdm(properties.AXES, desc=f"part at {start}", unit="axis")):
             row[f"tortuosity_{name}"] = float(properties.tortuosity(part, axis=axis))
             flow = properties.permeability(part, axis=axis, tolerance=config.tolerance)
             row[f"permeability_{name}"] = float(flow) * config.pixel_size**2
         row["seconds"] = time.perf_counter() - began
         found.append(row)
-        for name in AXES:
+        for name in properties.AXES:
             print(
                 f"part at {start}  {name:6}  porosity {row['porosity']:.4f}  "
                 f"tortuosity {row[f'tortuosity_{name}']:.3f}  "
                 f"permeability {row[f'permeability_{name}']:.3g} m^2"
             )
-    keys = [f"permeability_{name}" for name in AXES]
+    keys = [f"permeability_{name}" for name in properties.AXES]
     values = np.array([[row[key] for key in keys] for row in found])
     print(f"mean permeability {values.mean():.3g} m^2; published for parts of 128^3: about 2.9e-13")
     report.write_json(

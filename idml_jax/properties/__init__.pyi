@@ -39,6 +39,7 @@ from .minres import minimal_residual as minimal_residual
 from .permeability import FlowFields as FlowFields
 from .permeability import flow_fields as flow_fields
 from .permeability import permeability as permeability
+from .property import AXES as AXES
 from .property import Axis as Axis
 from .property import Conductivity as Conductivity
 from .property import Elasticity as Elasticity

@@ -71,6 +71,11 @@ def hooke_of_crystals(stiffness: Float[Array, "n n *space"]) -> Stress:
     return lambda strain: jnp.einsum("ij...,j...->i...", stiffness, strain, precision="highest")
 
 
+def uniform_field(vector: Float[Array, " n"], shape: tuple[int, ...]) -> Float[Array, "n *space"]:
+    """A strain or a stress that is the same in every pixel."""
+    return jnp.broadcast_to(vector.reshape(-1, *(1,) * len(shape)), (len(vector), *shape))
+
+
 def strain_of(displacement: Float[Array, "dim *space"]) -> Float[Array, "n *space"]:
     """Strain in the pixels' centres of a displacement of their corners."""
     root = math.sqrt(0.5)
@@ -129,7 +134,7 @@ def unit_strains(
     dtype = reference[0].dtype
 
     def solve(mean: Float[Array, " n"]) -> tuple[Float[Array, "n *space"], Solution]:
-        mean = jnp.broadcast_to(mean.reshape(-1, *(1,) * len(shape)), (len(mean), *shape))
+        mean = uniform_field(mean, shape)
         solution = conjugate_gradient(
             lambda displacement: force_of(stress(strain_of(displacement))),
             -force_of(stress(mean)),

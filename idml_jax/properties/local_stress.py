@@ -17,6 +17,7 @@ from idml_jax.properties.elastic_cell import (
     hooke,
     planar_bulk,
     strain_of,
+    uniform_field,
 )
 from idml_jax.properties.mandel import to_vector
 from idml_jax.typing import Array
@@ -138,8 +139,7 @@ def _local_fields(
 ) -> tuple[ElasticFields, Solution]:
     stress = hooke(bulk, shear)
     precondition = green(*jax.lax.stop_gradient((bulk.mean(), shear.mean())), bulk.shape)
-    vector = to_vector(mean)
-    uniform = jnp.broadcast_to(vector.reshape(-1, *(1,) * bulk.ndim), (len(vector), *bulk.shape))
+    uniform = uniform_field(to_vector(mean), bulk.shape)
     solution = differentiable_solution(
         lambda displacement: force_of(stress(strain_of(displacement))),
         -force_of(stress(uniform)),

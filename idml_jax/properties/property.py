@@ -14,10 +14,11 @@ from idml_jax.properties.elasticity import effective_stiffness
 from idml_jax.properties.mandel import engineering_constants, isotropic_stiffness
 from idml_jax.typing import Array, Phase
 
-AXES = ("planes", "rows", "cols")
-
 Axis: TypeAlias = Literal["planes", "rows", "cols"]
 """An axis by its name, which a volume and its sections share."""
+
+AXES: tuple[Axis, ...] = ("planes", "rows", "cols")
+"""The axes of a volume; an image has the last two."""
 
 Limits: TypeAlias = Callable[[float], tuple[float, float]]
 """From the volume fraction of the phase to the least and the largest value that there can be."""

@@ -7,8 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from idml_jax.properties.bounds import Bounds
-from idml_jax.properties.elastic_cell import Plane, checked_moduli, hooke, planar_bulk
-from idml_jax.properties.mandel import to_tensor, to_vector
+from idml_jax.properties.elastic_cell import (
+    Plane,
+    checked_moduli,
+    hooke,
+    planar_bulk,
+    uniform_field,
+)
+from idml_jax.properties.mandel import PAIRS, to_tensor, to_vector
 from idml_jax.properties.rotated_scheme import inverse_squares, wave_vectors
 from idml_jax.properties.three_point import energy_spared
 from idml_jax.typing import Array
@@ -89,13 +95,11 @@ def _least_mean(
 ) -> Float[Array, "n n"]:
     """Mean energies of unit loads, less what the best first-order fields spare."""
     law = hooke(bulk, shear)
-    count = {2: 3, 3: 6}[bulk.ndim]
-    units = jnp.eye(count, dtype=bulk.dtype)
+    units = jnp.eye(len(PAIRS[bulk.ndim]), dtype=bulk.dtype)
     axes = tuple(range(1, bulk.ndim + 1))
 
     def of_load(unit: Float[Array, " n"]) -> tuple[Array, Array]:
-        uniform = jnp.broadcast_to(unit.reshape(-1, *(1,) * bulk.ndim), (count, *bulk.shape))
-        image = law(uniform)
+        image = law(uniform_field(unit, bulk.shape))
         mean = image.mean(axis=axes)
         return mean, jnp.stack(split(image - mean.reshape(-1, *(1,) * bulk.ndim)))
 

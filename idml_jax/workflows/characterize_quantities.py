@@ -4,7 +4,7 @@ import functools
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from idml_jax.properties import Axis
+from idml_jax.properties import AXES
 
 
 class Quantity(NamedTuple):
@@ -18,9 +18,6 @@ class Quantity(NamedTuple):
     whole: bool = False
     """Whether it is a whole number."""
 
-
-AXES: tuple[Axis, ...] = ("planes", "rows", "cols")
-"""The axes of a volume; an image has the last two."""
 
 _MIXED = "an interface: the phase is nowhere, or everywhere"
 _RANGE = "a phase that varies, and to be at least about four integral ranges wide"

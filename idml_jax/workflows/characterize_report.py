@@ -126,7 +126,7 @@ def _write_page(
     remarks = _remarks(samples, measured) + [
         (row["file"], found["name"], found["why"])
         for row in results["files"]
-        for found in row.get("properties", [])
+        for found in row["properties"]
         if found["why"]
     ]
     if remarks:

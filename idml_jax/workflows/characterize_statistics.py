@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from idml_jax import statistics
+from idml_jax.properties import AXES
 from idml_jax.statistics.integral_range import TOO_SMALL
 from idml_jax.typing import Array
-from idml_jax.workflows.characterize_quantities import AXES, GREY_LEVEL, curve_kinds, quantities
+from idml_jax.workflows.characterize_quantities import GREY_LEVEL, curve_kinds, quantities
 
 RELATIVE_ERROR = 0.05
 """Of the volume fraction: what the representative size is for."""

@@ -15,9 +15,8 @@ from idml_jax import data, report, statistics
 from idml_jax.data.headers import read_header
 from idml_jax.data.reading import MAX_PIXELS, check_names, images_in
 from idml_jax.errors import InputError
-from idml_jax.properties import Axis
+from idml_jax.properties import AXES, Axis
 from idml_jax.workflows.characterize import Config
-from idml_jax.workflows.characterize_quantities import AXES
 from idml_jax.workflows.characterize_statistics import (
     RELATIVE_ERROR,
     Measured,
