@@ -67,9 +67,12 @@ def network_between(diffusivity: Float[Array, "*space"]) -> Network:
     """Voxels and the conductances of the faces between them, and of the two outer faces."""
     between = []
     for along in range(diffusivity.ndim):
-        ahead = shifted(diffusivity, -1, along)
-        total = diffusivity + ahead
-        between.append(2 * diffusivity * ahead / jnp.where(total > 0, total, 1))
+        here, ahead = (
+            jax.lax.slice_in_dim(diffusivity, start, end, axis=along)
+            for start, end in ((0, -1), (1, None))
+        )
+        total = here + ahead
+        between.append(2 * here * ahead / jnp.where(total > 0, total, 1))
     return Network(tuple(between), 2 * of_outer_layers(diffusivity, first=True, last=True))
 
 

@@ -19,8 +19,8 @@ SWEEPS = 12
 class Network(NamedTuple):
     """Voxels as nodes that conduct to their neighbours, and to fixed values outside."""
 
-    between: tuple[Float[Array, "*space"], ...]
-    """For each axis the conductance from a voxel to the next one; 0 in the last layer."""
+    between: tuple[Float[Array, "..."], ...]
+    """For each axis the conductance from a voxel to the next one: one layer less than voxels."""
     outside: Float[Array, "*space"]
     """Conductance from a voxel to a fixed value."""
 
@@ -29,25 +29,24 @@ class Network(NamedTuple):
         """All conductances of each voxel."""
         total = self.outside
         for axis, conductance in enumerate(self.between):
-            total = total + conductance + shifted(conductance, 1, axis)
+            before, behind = beside(conductance, axis)
+            total = total + before + behind
         return total
 
     def apply(self, values: Float[Array, "*space"]) -> Float[Array, "*space"]:
         """What flows out of each voxel at these values, with zero outside."""
         total = self.outside * values
         for axis, conductance in enumerate(self.between):
-            inner = jax.lax.slice_in_dim(conductance, 0, values.shape[axis] - 1, axis=axis)
-            flow = -inner * jnp.diff(values, axis=axis)
-            before, behind = ([(0, 0)] * values.ndim for _ in range(2))
-            before[axis], behind[axis] = (1, 0), (0, 1)
-            total = total + jnp.pad(flow, behind) - jnp.pad(flow, before)
+            # Not with the sign turned: XLA would keep the negative of each conductance.
+            before, behind = beside(conductance * jnp.diff(values, axis=axis), axis)
+            total = total + before - behind
         return total
 
     def energy_between(self, values: Float[Array, "*space"]) -> Float[Array, ""]:
         """What flows between voxels, times the differences that it flows along."""
         total = jnp.zeros((), values.dtype)
         for axis, conductance in enumerate(self.between):
-            total = total + (conductance * (values - shifted(values, -1, axis)) ** 2).sum()
+            total = total + (conductance * jnp.diff(values, axis=axis) ** 2).sum()
         return total
 
     def coarsened(self) -> "Network":
@@ -55,11 +54,9 @@ class Network(NamedTuple):
         # Values that are equal in a block flow twice too easily: their distance has doubled.
         between = []
         for axis, conductance in enumerate(self.between):
-            last = [slice(None)] * conductance.ndim
-            padded = _even(conductance)
-            last[axis] = slice(1, None, 2)
-            between.append(_summed(padded[tuple(last)], skip=axis) / 2)
-        return Network(tuple(between), _summed(_even(self.outside)) / 2)
+            joining = jax.lax.slice_in_dim(conductance, 1, None, 2, axis=axis)
+            between.append(_summed(joining, skip=axis) / 2)
+        return Network(tuple(between), _summed(self.outside) / 2)
 
 
 def multigrid(network: Network) -> Callable[[Float[Array, "*space"]], Float[Array, "*space"]]:
@@ -92,11 +89,21 @@ def multigrid(network: Network) -> Callable[[Float[Array, "*space"]], Float[Arra
         values = inverse * residual
         if depth == len(levels) - 1:
             return jax.lax.fori_loop(0, SWEEPS * once, smooth, values)
-        left = _summed(_even(residual - level.apply(values)))
-        coarse = _spread(cycle(left, depth + 1), residual.shape)
+        # What the first step leaves, `residual - level.apply(values)`.
+        left = jax.lax.fori_loop(0, once, lambda _, r: r - level.apply(inverse * r), residual)
+        coarse = _spread(cycle(_summed(left), depth + 1), residual.shape)
         return jax.lax.fori_loop(0, once, smooth, values + jnp.where(inverse > 0, coarse, 0))
 
     return lambda residual: cycle(residual, 0)
+
+
+def beside(
+    faces: Float[Array, "..."], axis: int
+) -> tuple[Float[Array, "*space"], Float[Array, "*space"]]:
+    """Of each voxel the face before it and the one behind it; zero where there is none."""
+    before, behind = ([(0, 0)] * faces.ndim for _ in range(2))
+    before[axis], behind[axis] = (1, 0), (0, 1)
+    return jnp.pad(faces, before), jnp.pad(faces, behind)
 
 
 def shifted(field: Shaped[Array, "*space"], by: int, axis: int) -> Shaped[Array, "*space"]:
@@ -108,17 +115,13 @@ def shifted(field: Shaped[Array, "*space"], by: int, axis: int) -> Shaped[Array,
     return jnp.pad(field[tuple(kept)], pads)
 
 
-def _even(field: Float[Array, "*space"]) -> Float[Array, "*even"]:
-    """The field with a layer of zeros behind each odd side."""
-    return jnp.pad(field, [(0, side % 2) for side in field.shape])
-
-
-def _summed(field: Float[Array, "*space"], skip: int | None = None) -> Float[Array, "*half"]:
-    """Sums over blocks of two along each axis but one."""
-    for axis in range(field.ndim):
-        if axis != skip:
-            first, second = (jax.lax.slice_in_dim(field, k, None, 2, axis=axis) for k in (0, 1))
-            field = first + second
+def _summed(field: Float[Array, "..."], skip: int | None = None) -> Float[Array, "..."]:
+    """Sums over blocks of two along each axis but one; the last of an odd number by itself."""
+    summed = [axis for axis in range(field.ndim) if axis != skip]
+    field = jnp.pad(field, [(0, k in summed and side % 2) for k, side in enumerate(field.shape)])
+    for axis in summed:
+        first, second = (jax.lax.slice_in_dim(field, k, None, 2, axis=axis) for k in (0, 1))
+        field = first + second
     return field
 
 

@@ -86,7 +86,7 @@ def permeability(
     flow goes straight on.
 
     Minimal residuals, preconditioned by multigrid: tens of iterations, growing slowly with the
-    size. Memory: about 40 fields in 2-D and 60 in 3-D. A batch is `jax.vmap`. No derivative: a
+    size. Memory: about 50 fields in 2-D and 70 in 3-D. A batch is `jax.vmap`. No derivative: a
     voxel is a pore or not.
 
     References

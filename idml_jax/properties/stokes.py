@@ -104,7 +104,10 @@ def channel(pore: Bool[Array, "*space"], dtype: np.dtype, *, mirrored: bool = Fa
         (each & ~both & inner).astype(dtype) + (shifted(each & ~both, 1, k) & inner).astype(dtype)
         for k, (each, both) in enumerate(zip(faces, between, strict=True))
     )
-    pressure = Network(tuple(each.astype(dtype) for each in between), jnp.asarray(outside))
+    pressure = Network(
+        tuple(_but_last(each, k).astype(dtype) for k, each in enumerate(between)),
+        jnp.asarray(outside),
+    )
     return Channel(
         inner.astype(dtype), tuple(each.astype(dtype) for each in faces), viscous, pressure
     )
@@ -134,7 +137,7 @@ def _viscosity(
         if across != along:
             walls = walls * _friction(faces, across, dtype, mirrored)
         outside = outside + walls
-        between.append((faces & shifted(faces, -1, across)).astype(dtype))
+        between.append(_but_last(faces & shifted(faces, -1, across), across).astype(dtype))
     return Network(tuple(between), outside)
 
 
@@ -150,6 +153,11 @@ def _friction(
     if mirrored:
         width = jnp.where((before < 0) | (after == side), 2 * width, width)
     return 2 * width / (width - 2 / 3)
+
+
+def _but_last(faces: Bool[Array, "*wide"], axis: int) -> Bool[Array, "..."]:
+    """Without the last layer, behind which there is no voxel."""
+    return jax.lax.slice_in_dim(faces, 0, -1, axis=axis)
 
 
 def _numbers(faces: Bool[Array, "*wide"], axis: int) -> Int[Array, "*broadcast"]:
