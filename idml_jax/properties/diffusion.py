@@ -91,8 +91,13 @@ def tortuosity(
     effective = effective_diffusivity(
         diffusivity, axis=axis, tolerance=tolerance, max_iterations=max_iterations
     )
+    return tortuosity_factor(diffusivity.mean(), effective)
+
+
+def tortuosity_factor(mean: Float[Array, ""], effective: Float[Array, ""]) -> Float[Array, ""]:
+    """Mean diffusivity over the effective one; infinite where that is 0."""
     safe = jnp.where(effective > 0, effective, 1)
-    return jnp.where(effective > 0, diffusivity.mean() / safe, jnp.inf)
+    return jnp.where(effective > 0, mean / safe, jnp.inf)
 
 
 def effective_diffusivity(

@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Float
 
 from idml_jax.properties.conductivity import effective_conductivity
@@ -24,6 +25,9 @@ Limits: TypeAlias = Callable[[float], tuple[float, float]]
 """From the volume fraction of the phase to the least and the largest value that there can be."""
 
 
+Found = TypeVar("Found")
+
+
 @dataclasses.dataclass(frozen=True)
 class Property:
     """What a microstructure does, as one number.
@@ -40,6 +44,10 @@ class Property:
     bounds : callable, optional
         From the volume fraction of the phase to the least and the largest value of any
         arrangement.
+    solve : callable, optional
+        From the phase field to what several properties are read from, as the components of one
+        tensor are: `compute` is then given that in place of the phase, and who wants several
+        properties of one phase calls equal `solve` once.
 
     Examples
     --------
@@ -49,14 +57,15 @@ class Property:
     (0.25, (0.25, 0.25))
     """
 
-    compute: Callable[[Phase], Float[Array, ""]]
+    compute: Callable[[Any], Float[Array, ""]]
     name: str
     unit: str = ""
     bounds: Limits | None = None
+    solve: Callable[[Phase], Any] | None = None
 
     def __call__(self, phase: Phase) -> Float[Array, ""]:
         """The property of one phase field."""
-        return self.compute(phase)
+        return self.compute(phase if self.solve is None else self.solve(phase))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +105,9 @@ class Conductivity:
 
     def along(self, axis: Axis) -> Property:
         """The diagonal component along an axis."""
-        component = along(axis, lambda phase, place: self.tensor(phase)[place, place])
-        return Property(component, f"conductivity along {axis}", self.unit, self.bounds)
+        component = along(axis, lambda tensor, place: tensor[place, place], dimensions=len)
+        name = f"conductivity along {axis}"
+        return Property(component, name, self.unit, self.bounds, self.tensor)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,8 +160,8 @@ class Elasticity:
     def young_along(self, axis: Axis) -> Property:
         """Young's modulus in tension along an axis."""
 
-        def young(phase: Phase, place: int) -> Float[Array, ""]:
-            return engineering_constants(self.stiffness(phase)).young[place]
+        def young(stiffness: Float[Array, "n n"], place: int) -> Float[Array, ""]:
+            return engineering_constants(stiffness).young[place]
 
         def bounds(fraction: float) -> tuple[float, float]:
             """Of Reuss's and Voigt's stiffness."""
@@ -171,8 +181,9 @@ class Elasticity:
                 found.append(float(limit))
             return found[0], found[1]
 
+        component = along(axis, young, dimensions=lambda _: self.dimensions)
         name = f"Young's modulus along {axis}"
-        return Property(along(axis, young), name, self.unit, bounds)
+        return Property(component, name, self.unit, bounds, self.stiffness)
 
 
 def mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
@@ -189,19 +200,24 @@ def mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:
 
 
 def along(
-    axis: Axis, compute: Callable[[Phase, int], Float[Array, ""]]
-) -> Callable[[Phase], Float[Array, ""]]:
-    """A function of a phase and the place of an axis, from the last on, as one of the phase."""
+    axis: Axis,
+    compute: Callable[[Any, int], Found],
+    dimensions: Callable[[Any], int] = np.ndim,
+) -> Callable[[Any], Found]:
+    """A function of a phase and the place of an axis, from the last on, as one of the phase.
+
+    Or of what was solved for, of whose phase `dimensions` tells the axes.
+    """
     if axis not in AXES:
         raise ValueError(f"`axis` is {axis!r}; the axes are {', '.join(AXES)}.")
     place = AXES.index(axis) - len(AXES)
 
-    def of_phase(phase: Phase) -> Float[Array, ""]:
-        if phase.ndim < -place:
-            raise ValueError(f"`phase` has {phase.ndim} axes, rows and cols: it has no {axis}.")
+    def at_its_place(phase: Any) -> Found:
+        if (axes := dimensions(phase)) < -place:
+            raise ValueError(f"`phase` has {axes} axes, rows and cols: it has no {axis}.")
         return compute(phase, place)
 
-    return of_phase
+    return at_its_place
 
 
 def _series(fraction: float, values: tuple[float, float]) -> float:

@@ -1,11 +1,14 @@
 """What gets through a phase from face to face, as properties for design and reports."""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 from jaxtyping import Float
 
-from idml_jax.properties.diffusion import effective_diffusivity, tortuosity
+from idml_jax.properties.diffusion import effective_diffusivity, tortuosity_factor
 from idml_jax.properties.permeability import permeability
 from idml_jax.properties.property import Axis, Property, along, mixed
 from idml_jax.typing import Array, Phase
@@ -38,21 +41,19 @@ class Transport:
     def tortuosity_along(self, axis: Axis) -> Property:
         """`tortuosity`: 1 where the way is straight, infinite where none leads through."""
         return Property(
-            along(axis, lambda phase, place: tortuosity(phase, axis=place)),
+            lambda found: tortuosity_factor(found.mean, found.effective),
             f"tortuosity along {axis}",
             bounds=lambda _: (1.0, math.inf),
+            solve=_diffusion(axis),
         )
 
     def diffusivity_along(self, axis: Axis) -> Property:
         """`effective_diffusivity`, in units of that of open space."""
-
-        def diffusivity(phase: Phase, place: int) -> Float[Array, ""]:
-            return effective_diffusivity(mixed(phase, (0.0, 1.0)), axis=place)
-
         return Property(
-            along(axis, diffusivity),
+            lambda found: found.effective,
             f"relative diffusivity along {axis}",
             bounds=lambda fraction: (0.0, fraction),
+            solve=_diffusion(axis),
         )
 
     def permeability_along(self, axis: Axis) -> Property:
@@ -63,3 +64,21 @@ class Transport:
             f"permeability along {axis}",
             "px^2" if self.pixel_size is None else "m^2",
         )
+
+
+class _Diffusion(NamedTuple):
+    """Diffusivities of a phase in units of that of open space."""
+
+    mean: Float[Array, ""]
+    effective: Float[Array, ""]
+
+
+@functools.cache
+def _diffusion(axis: Axis) -> Callable[[Phase], _Diffusion]:
+    """What tortuosity and diffusivity along an axis are read from: to both the same function."""
+
+    def diffusion(phase: Phase, place: int) -> _Diffusion:
+        diffusivity = mixed(phase, (0.0, 1.0))
+        return _Diffusion(diffusivity.mean(), effective_diffusivity(diffusivity, axis=place))
+
+    return along(axis, diffusion)

@@ -14,6 +14,7 @@ from .figures import sheet as sheet
 from .page import Page as Page
 from .page import write_grey_png as write_grey_png
 from .run_folder import claim as claim
-from .run_folder import csv_text as csv_text
 from .run_folder import write_atomically as write_atomically
 from .run_folder import write_json as write_json
+from .tables import aligned_text as aligned_text
+from .tables import csv_text as csv_text

@@ -1,11 +1,9 @@
 """The written record of a run: files that are there whole or not at all."""
 
-import csv
-import io
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from idml_jax.errors import InputError
@@ -29,14 +27,6 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 def write_json(path: pathlib.Path, content: Any) -> None:
     """Write a JSON file, indented, atomically."""
     write_atomically(path, json.dumps(content, indent=2) + "\n")
-
-
-def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """A table as comma-separated text; what is None is an empty cell."""
-    writer = csv.writer(text := io.StringIO(), lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def claim(path: pathlib.Path, options: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """What the phase of each image does, as `idml characterize --properties` finds and tells it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tqdm import tqdm
@@ -34,10 +34,11 @@ def properties_of_all(config: Config, samples: Sequence[Sample]) -> list[list[Fo
     found = []
     with bar:
         for sample, of_sample in zip(samples, wanted, strict=True):
-            found.append([])
+            solved, of_phase = {}, []
             for each in of_sample:
-                found[-1].append(_of(sample, each))
+                of_phase.append(_of(sample, each, solved))
                 bar.update()
+            found.append(of_phase)
     return found
 
 
@@ -62,14 +63,22 @@ def _wanted(config: Config, sample: Sample) -> list[properties.Property]:
     return [family(axis) for family in families for axis in sample.axes]
 
 
-def _of(sample: Sample, wanted: properties.Property) -> Found:
-    """One property; what has not converged, or leads nowhere, has no value but a reason."""
+def _of(sample: Sample, wanted: properties.Property, solved: dict[Callable, Any]) -> Found:
+    """One property; what has not converged, or leads nowhere, has no value but a reason.
+
+    What several properties are read from is kept in `solved`.
+    """
     low = high = None
     if wanted.bounds is not None:
         low, high = (float(each) for each in wanted.bounds(float(sample.phase.mean())))
     value, why = math.nan, ""
     try:
-        value = float(wanted(sample.phase))
+        if wanted.solve is None:
+            value = float(wanted(sample.phase))
+        else:
+            if wanted.solve not in solved:
+                solved[wanted.solve] = wanted.solve(sample.phase)
+            value = float(wanted.compute(solved[wanted.solve]))
     except ConvergenceError as error:
         why = str(error)
     if value == math.inf:

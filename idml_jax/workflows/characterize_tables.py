@@ -70,19 +70,11 @@ def summary(results: Mapping[str, Any]) -> str:
     rows = [row for row in table_over_images(results) if row[0] in SHORT]
     known = quantities(results["dimensions"])
     rows = [(known[name].title, *cells) for name, *cells in rows]
-    lines = _aligned([row[:3] for row in rows])
-    lines.append(representative_sentence(results))
+    parts = [report.aligned_text([row[:3] for row in rows]), representative_sentence(results)]
     head, cells = table_of_properties(results)
-    return "\n".join([*lines, *([""] if cells else []), *_aligned([head, *cells] if cells else [])])
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of a table as lines of text, each column as wide as its widest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    if cells:
+        parts += ["", report.aligned_text([head, *cells])]
+    return "\n".join(parts)
 
 
 def table_row(config: Config, sample: Sample, found: Measured) -> dict[str, Any]:

@@ -86,9 +86,7 @@ class Results:
 
 def summary(numbers: Mapping[str, Any]) -> str:
     """The table that the terminal shows at the end."""
-    rows = table(numbers)
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{row[0]:<{widths[0]}}  {row[1]}" for row in rows)
+    return report.aligned_text(table(numbers))
 
 
 def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -74,6 +74,21 @@ def test_transport_along_axes_that_have_names():
         Transport(pixel_size=0.0)
 
 
+def test_kin_name_one_solve_and_strangers_do_not():
+    material = Conductivity((1.0, 2.0))
+    rows, cols = material.along("rows"), material.along("cols")
+    assert rows.solve == cols.solve != Conductivity((1.0, 3.0)).along("rows").solve
+    phase = np.random.default_rng(0).random((4, 6)) < 0.5
+    tensor = rows.solve(phase)
+    assert (rows.compute(tensor), cols.compute(tensor)) == (rows(phase), cols(phase))
+    elastic = Elasticity((1.0, 2.0), (1.0, 2.0))
+    assert elastic.young_along("rows").solve == elastic.young_along("cols").solve
+    transport = Transport(1e-6)
+    tau = transport.tortuosity_along("rows").solve
+    assert tau == transport.diffusivity_along("rows").solve
+    assert tau != transport.diffusivity_along("cols").solve
+
+
 def test_what_does_not_fit_is_refused(unchecked):
     with pytest.raises(ValueError, match="`phase` has 3 axes; this elasticity is of 2 dim"):
         Elasticity((1.0, 2.0), (1.0, 2.0)).stiffness(np.ones((2, 2, 2), bool))
