@@ -1,7 +1,7 @@
 """Crops of micrographs: random ones, drawn and augmented on the device, and a grid of all."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,9 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.errors import InputError
 from idml_jax.typing import Array, Bytes, Image, Images
+
+Size: TypeAlias = int | tuple[int, int]
+"""Side of a square, or rows and cols; in pixels."""
 
 
 class Resident(NamedTuple):
@@ -24,30 +27,32 @@ class Resident(NamedTuple):
     sizes: Int[Array, "count 2"]
 
 
-def check_sizes(micrographs: Sequence[Micrograph], *, size: int) -> None:
-    """Refuse micrographs that a square of `size` pixels does not fit into.
+def check_sizes(micrographs: Sequence[Micrograph], *, size: Size) -> None:
+    """Refuse micrographs that a crop of `size` pixels does not fit into.
 
     Raises
     ------
     InputError
         For the first one; it names the file.
     """
+    height, width = rows_and_cols(size)
     for micrograph in micrographs:
         rows, cols = micrograph.size
-        if min(rows, cols) < size:
+        if rows < height or cols < width:
             raise InputError(
-                f"{micrograph.label}: {rows} x {cols} pixels, smaller than the crop of {size}; "
-                "take it away, or choose a smaller size or binning."
+                f"{micrograph.label}: {rows} x {cols} pixels, smaller than the crop of "
+                f"{height} x {width}; take it away, or choose a smaller size or binning."
             )
 
 
-def keep_on_device(micrographs: Sequence[Micrograph], *, size: int) -> Resident:
-    """Micrographs as 8-bit arrays on the device, to crop squares of `size` pixels from.
+def keep_on_device(micrographs: Sequence[Micrograph], *, size: Size) -> Resident:
+    """Micrographs as 8-bit arrays on the device, to crop images of `size` pixels from.
 
     Raises
     ------
     InputError
-        If a micrograph is smaller than the crop, or the numbers of channels differ.
+        If a micrograph is smaller than the crop or has values outside of [0, 1], or the numbers
+        of channels differ.
     """
     check_sizes(micrographs, size=size)
     counts = {micrograph.image.shape[-1] for micrograph in micrographs}
@@ -60,16 +65,23 @@ def keep_on_device(micrographs: Sequence[Micrograph], *, size: int) -> Resident:
     frame = np.zeros((len(micrographs), *sizes.max(axis=0), counts.pop()), np.uint8)
     for place, micrograph in zip(frame, micrographs, strict=True):
         rows, cols = micrograph.size
+        low, high = micrograph.image.min(), micrograph.image.max()
+        # Not a number is in no range.
+        if not (low >= 0 and high <= 1):
+            raise InputError(
+                f"{micrograph.label}: values from {low} to {high}; an image to train on has "
+                "values in [0, 1] and no other: scale it, or take it away."
+            )
         place[:rows, :cols] = np.rint(micrograph.image * 255)
     return Resident(jnp.asarray(frame), jnp.asarray(sizes))
 
 
-def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: int) -> Images:
-    """Square crops at random places, randomly turned and mirrored.
+def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: Size) -> Images:
+    """Crops at random places, randomly turned and mirrored.
 
     Every place of every micrograph is equally likely, and so is each of the
-    eight symmetries of the square. Runs under `jax.jit` with `count` and `size`
-    static.
+    eight symmetries of a square, or four of an oblong. Runs under `jax.jit` with
+    `count` and `size` static.
 
     Parameters
     ----------
@@ -77,16 +89,38 @@ def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: int
         Source of the choice.
     resident : Resident
         From `keep_on_device`.
-    count, size : int
-        Number of crops, and their side in pixels.
+    count : int
+        Number of crops.
+    size : int or pair of int
+        Their side, or rows and cols, in pixels.
 
     Returns
     -------
-    crops : float32 array of shape (count, size, size, channels)
+    crops : float32 array of shape (count, rows, cols, channels)
         Values in [0, 1].
     """
+    return random_crops_and_sources(key, resident, count=count, size=size)[0]
+
+
+def random_crops_and_sources(
+    key: PRNGKeyArray, resident: Resident, *, count: int, size: Size
+) -> tuple[Images, Int[Array, " count"]]:
+    """`random_crops`, and for each the number of the micrograph that it was cut from.
+
+    Parameters
+    ----------
+    key, resident, count, size
+        As for `random_crops`.
+
+    Returns
+    -------
+    crops : float32 array of shape (count, rows, cols, channels)
+    sources : int array of shape (count,)
+    """
+    rows, cols = rows_and_cols(size)
     # A micrograph that the crop does not fit into has no place, and is never chosen.
-    places = jnp.maximum(resident.sizes - size + 1, 0)
+    extent = jnp.array([(rows, cols)], resident.sizes.dtype)
+    places = jnp.maximum(resident.sizes - extent + 1, 0)
     weights = jnp.log(places.prod(axis=1).astype(jnp.float32))
 
     def crop(key):
@@ -95,31 +129,39 @@ def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: int
         start = jax.random.randint(where, (2,), 0, places[index])
         channels = resident.images.shape[-1]
         zero = jnp.zeros((), start.dtype)
-        square = jax.lax.dynamic_slice(
+        image = jax.lax.dynamic_slice(
             resident.images,
             (index.astype(start.dtype), start[0], start[1], zero),
-            (1, size, size, channels),
-        )
-        return turned(square[0], jax.random.randint(turn, (), 0, 8))
+            (1, rows, cols, channels),
+        )[0]
+        symmetries = 8 if rows == cols else 4
+        return turned(image, jax.random.randint(turn, (), 0, symmetries)), index
 
-    crops = jax.vmap(crop)(jax.random.split(key, count))
-    return crops.astype(jnp.float32) / jnp.float32(255)
+    crops, indices = jax.vmap(crop)(jax.random.split(key, count))
+    return crops.astype(jnp.float32) / jnp.float32(255), indices
 
 
-def turned(square: Array, symmetry: Int[Array, ""]) -> Array:
-    """One of the eight symmetries of the square: 0 to 3 quarter turns, then the same mirrored.
+def turned(image: Array, symmetry: Int[Array, ""]) -> Array:
+    """One of the symmetries of an image: 0 to 3 those of an oblong, then a square's others.
 
-    Pixels change place and nothing is interpolated.
+    As it is, half a turn, mirrored, both; and the same after a quarter turn. Pixels change place
+    and nothing is interpolated.
     """
-    turns = [lambda x, k=k: jnp.rot90(x, k) for k in range(4)]
-    mirrored = [lambda x, k=k: jnp.rot90(jnp.fliplr(x), k) for k in range(4)]
-    return jax.lax.switch(symmetry, turns + mirrored, square)
+    symmetries = [
+        lambda x: x,
+        lambda x: jnp.rot90(x, 2),
+        jnp.fliplr,
+        jnp.flipud,
+    ]
+    if image.shape[0] == image.shape[1]:
+        symmetries += [lambda x, of=of: of(jnp.rot90(x)) for of in symmetries[:4]]
+    return jax.lax.switch(symmetry, symmetries, image)
 
 
-def grid_crops(image: Image, size: int) -> Float[np.ndarray, "crops size size channels"]:
-    """Every square of a grid that starts at the top left; none overlaps another.
+def grid_crops(image: Image, size: Size) -> Float[np.ndarray, "crops height width channels"]:
+    """Every square, or oblong, of a grid that starts at the top left; none overlaps another.
 
-    What does not fill a square at the bottom and right is left out.
+    What does not fill one at the bottom and right is left out.
 
     Examples
     --------
@@ -128,6 +170,12 @@ def grid_crops(image: Image, size: int) -> Float[np.ndarray, "crops size size ch
     (6, 4, 4, 1)
     """
     image = np.asarray(image)
-    rows, cols, channels = (image.shape[0] // size, image.shape[1] // size, image.shape[2])
-    squares = image[: rows * size, : cols * size].reshape(rows, size, cols, size, channels)
-    return squares.swapaxes(1, 2).reshape(rows * cols, size, size, channels)
+    height, width = rows_and_cols(size)
+    rows, cols, channels = image.shape[0] // height, image.shape[1] // width, image.shape[2]
+    cut = image[: rows * height, : cols * width].reshape(rows, height, cols, width, channels)
+    return cut.swapaxes(1, 2).reshape(rows * cols, height, width, channels)
+
+
+def rows_and_cols(size: Size) -> tuple[int, int]:
+    """A size as its rows and cols."""
+    return (size, size) if isinstance(size, int) else size

@@ -60,23 +60,43 @@ def bootstrap_mean(
     >>> float(mean), bool(low < mean < high)
     (2.0, True)
     """
-    sizes = np.array([len(group) for group in groups])
-    if not sizes.all() or len(sizes) == 0:
-        raise ValueError(
-            f"`groups` have {sizes.tolist()} members; give one group or more, none of them empty."
-        )
-    generator = np.random.default_rng(seed)
+    weights = bootstrap_weights([len(group) for group in groups], resamples=resamples, seed=seed)
     stacked = np.concatenate(groups).astype(float)
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    # How often each member is drawn, one row a resample.
-    weights = np.zeros((resamples, len(stacked)))
-    drawn = generator.multinomial(len(groups), np.full(len(groups), 1 / len(groups)), resamples)
-    for size, start, times in zip(sizes, starts, drawn.T, strict=True):
-        # A group that is drawn twice has its members drawn anew each time.
-        members = generator.multinomial(times * size, np.full(size, 1 / size))
-        weights[:, start : start + size] = members
     flat = stacked.reshape(len(stacked), -1)
     means = (weights @ flat) / weights.sum(axis=1, keepdims=True)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     shape = stacked.shape[1:]
     return Interval(np.asarray(stacked.mean(axis=0)), low.reshape(shape), high.reshape(shape))
+
+
+def bootstrap_weights(
+    sizes: Sequence[int], *, resamples: int, seed: int
+) -> Float[np.ndarray, "resamples members"]:
+    """How often each member of the groups is drawn, one row a resample.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Members of each group.
+    resamples, seed : int
+        Number of resamples, and their seed.
+
+    Raises
+    ------
+    ValueError
+        If there is no group, or an empty one.
+    """
+    counts = np.array(sizes)
+    if not counts.all() or len(counts) == 0:
+        raise ValueError(
+            f"`groups` have {counts.tolist()} members; give one group or more, none of them empty."
+        )
+    generator = np.random.default_rng(seed)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    weights = np.zeros((resamples, counts.sum()))
+    drawn = generator.multinomial(len(counts), np.full(len(counts), 1 / len(counts)), resamples)
+    for size, start, times in zip(counts, starts, drawn.T, strict=True):
+        # A group that is drawn twice has its members drawn anew each time.
+        members = generator.multinomial(times * size, np.full(size, 1 / size))
+        weights[:, start : start + size] = members
+    return weights

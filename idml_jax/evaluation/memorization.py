@@ -24,15 +24,16 @@ class Nearest(NamedTuple):
 
 
 def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Nearest:
-    """The training crop nearest to an image, over every place and all eight symmetries.
+    """The training crop nearest to an image, over every place and every symmetry.
 
-    The mean square difference is evaluated at every place by FFT. An image that
-    is much nearer to the training set than held-out crops are is a copy.
+    A square has eight symmetries, an oblong four. The mean square difference is
+    evaluated at every place by FFT. An image that is much nearer to the training
+    set than held-out crops are is a copy.
 
     Parameters
     ----------
     image : array of shape (rows, cols, 1)
-        Square.
+        Grey values.
     training : sequence of Micrograph
         One channel, at least as large as the image.
 
@@ -43,8 +44,7 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
     Raises
     ------
     ValueError
-        If the image is not square, `training` is empty, or an array has several
-        channels.
+        If `training` is empty, or an array has several channels.
     InputError
         If a micrograph is smaller than the image; it names the file.
 
@@ -59,19 +59,20 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
     """
     if not training:
         raise ValueError("`training` is empty; give the micrographs that were trained on.")
-    size, cols, _ = image.shape
-    if size != cols:
-        raise ValueError(f"`image` is {size} x {cols} pixels; give a square.")
+    rows, cols, _ = image.shape
     for label, channels in (
         ("`image`", image.shape[-1]),
         *((micrograph.label, micrograph.image.shape[-1]) for micrograph in training),
     ):
         if channels != 1:
             raise ValueError(f"{label} has {channels} channels; compare grey images, of one.")
-    check_sizes(training, size=size)
+    check_sizes(training, size=(rows, cols))
     grey = jnp.asarray(image)[..., 0]
+    # A quarter turn of an oblong is another oblong.
+    quarters = range(4) if rows == cols else (0, 2)
+    symmetries = [(mirrored, turns) for mirrored in (False, True) for turns in quarters]
     turned = jnp.stack(
-        [jnp.rot90(side, turns) for side in (grey, jnp.fliplr(grey)) for turns in range(4)]
+        [jnp.rot90(jnp.fliplr(grey) if mirrored else grey, k) for mirrored, k in symmetries]
     )
     best: tuple[float, int, int, int, Micrograph] | None = None
     for micrograph in training:
@@ -83,8 +84,8 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
             best = (error, int(symmetry), int(row), int(col), micrograph)
     assert best is not None  # `training` is not empty
     _, symmetry, row, col, micrograph = best
-    crop = micrograph.image[row : row + size, col : col + size, 0]
-    mirrored, turns = divmod(symmetry, 4)
+    crop = micrograph.image[row : row + rows, col : col + cols, 0]
+    mirrored, turns = symmetries[symmetry]
     crop = np.rot90(crop, -turns)
     crop = np.fliplr(crop) if mirrored else crop
     # Measured again: the transforms round, and a copy is at the distance 0.
@@ -94,21 +95,21 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
 
 @jax.jit
 def _square_errors(
-    squares: Float[Array, "count size size"], grey: Grey
+    crops: Float[Array, "count height width"], grey: Grey
 ) -> Float[Array, "count places_down places_across"]:
-    """Mean square difference of each square from the image's window at every place."""
-    size = squares.shape[-1]
+    """Mean square difference of each crop from the image's window at every place."""
+    height, width = crops.shape[1:]
     rows, cols = grey.shape
     centre = grey.mean()
     # About the mean, so that rounding does not eat small differences.
-    squares, grey = squares - centre, grey - centre
+    crops, grey = crops - centre, grey - centre
     spectrum = jnp.fft.rfft2(grey)
     product = jnp.fft.irfft2(
-        spectrum[None] * jnp.fft.rfft2(squares, (rows, cols)).conj(), (rows, cols)
+        spectrum[None] * jnp.fft.rfft2(crops, (rows, cols)).conj(), (rows, cols)
     )
-    window = jnp.fft.rfft2(jnp.ones((size, size), grey.dtype), (rows, cols)).conj()
+    window = jnp.fft.rfft2(jnp.ones((height, width), grey.dtype), (rows, cols)).conj()
     energy = jnp.fft.irfft2(jnp.fft.rfft2(grey**2) * window, (rows, cols))
     # Places where the window would wrap around the border are no places.
-    places = (slice(None), slice(rows - size + 1), slice(cols - size + 1))
-    own = (squares**2).sum(axis=(1, 2))[:, None, None]
-    return (own - 2 * product + energy[None])[places] / size**2
+    places = (slice(None), slice(rows - height + 1), slice(cols - width + 1))
+    own = (crops**2).sum(axis=(1, 2))[:, None, None]
+    return (own - 2 * product + energy[None])[places] / (height * width)

@@ -12,6 +12,7 @@ from idml_jax.data import (
     grid_crops,
     keep_on_device,
     random_crops,
+    random_crops_and_sources,
     split_by_specimen,
 )
 from idml_jax.errors import InputError
@@ -111,6 +112,32 @@ def test_crops_are_all_the_pieces_of_the_micrographs_turned_and_mirrored_and_not
     assert abs(chi_square - degrees) < 5 * np.sqrt(2 * degrees)
 
 
+def test_oblong_crops_are_pieces_in_their_four_symmetries_and_say_where_they_are_from(getkey):
+    resident = keep_on_device(MICROGRAPHS[:2], size=(3, 5))
+    cut = jax.jit(random_crops_and_sources, static_argnames=("count", "size"))
+    crops, sources = cut(getkey(), resident, count=2000, size=(3, 5))
+    assert crops.shape == (2000, 3, 5, 1)
+    known = {}
+    for index, micrograph in enumerate(MICROGRAPHS[:2]):
+        pixels = np.rint(micrograph.image[..., 0] * 255).astype(int)
+        for row in range(pixels.shape[0] - 2):
+            for col in range(pixels.shape[1] - 4):
+                piece = pixels[row : row + 3, col : col + 5]
+                for turned in (piece, piece[::-1], piece[:, ::-1], piece[::-1, ::-1]):
+                    known[turned.tobytes()] = index
+    found = np.ascontiguousarray(np.rint(np.asarray(crops)[..., 0] * 255).astype(int))
+    assert {crop.tobytes() for crop in found} == set(known)
+    assert [known[crop.tobytes()] for crop in found] == np.asarray(sources).tolist()
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.1, 1.5])
+def test_values_that_8_bits_cannot_keep_are_refused_by_name(value):
+    image = np.full((8, 8, 1), 0.5, np.float32)
+    image[2, 3] = value
+    with pytest.raises(InputError, match=r"odd: values from .* in \[0, 1\]"):
+        keep_on_device([*MICROGRAPHS, Micrograph(image, "odd")], size=SIZE)
+
+
 def test_a_crop_larger_than_some_micrographs_comes_from_the_others(getkey):
     resident = keep_on_device(MICROGRAPHS, size=SIZE)
     crops = np.asarray(CUT(getkey(), resident, count=200, size=6))
@@ -144,6 +171,11 @@ def test_grey_and_colour_do_not_mix():
 @pytest.mark.parametrize(("rows", "cols"), [(8, 12), (9, 14), (3, 20), (4, 4)])
 def test_a_grid_tiles_exactly(rows, cols):
     image = np.arange(rows * cols * 2, dtype=np.float32).reshape(rows, cols, 2)
+    oblong = grid_crops(image, (2, 3))
+    assert oblong.shape == (rows // 2 * (cols // 3), 2, 3, 2)
+    for number, crop in enumerate(oblong):
+        row, col = divmod(number, cols // 3)
+        np.testing.assert_array_equal(crop, image[2 * row : 2 * row + 2, 3 * col : 3 * col + 3])
     crops = grid_crops(image, 4)
     down, across = rows // 4, cols // 4
     assert crops.shape == (down * across, 4, 4, 2)

@@ -6,9 +6,21 @@ import scipy.ndimage
 
 from idml_jax.data import Micrograph
 from idml_jax.errors import InputError
-from idml_jax.evaluation import bootstrap_mean, compare, ensemble_statistics
-from idml_jax.evaluation.ensembles import Comparison, Statistics
+from idml_jax.evaluation import (
+    TWO_POINT,
+    VOLUME_FRACTION,
+    Comparison,
+    Statistics,
+    bootstrap_mean,
+    ensemble_statistics,
+)
+from idml_jax.evaluation import compare as compare_all
 from idml_jax.statistics import radial_average, two_point_correlation
+
+
+def compare(*ensembles, **options):
+    """By the two statistics that have intervals of their own."""
+    return compare_all(*ensembles, descriptors=[VOLUME_FRACTION, TWO_POINT], **options)
 
 
 def grey_field(seed, rows, cols, *, length=1.5, level=0.0):
@@ -82,6 +94,19 @@ def test_statistics_are_those_of_the_crops():
     np.testing.assert_allclose(found.correlation.high, intervals.high, rtol=1e-12)
 
 
+def test_oblong_images_are_compared_with_oblong_crops():
+    generated = images(range(2))[:, :, :12]
+    found = compare(generated, HELD_OUT[:1], TRAINING[:2])
+    crops = [
+        HELD_OUT[0].image[r : r + 16, c : c + 12]
+        for r in range(0, 48, 16)
+        for c in range(0, 60, 12)
+    ]
+    assert (found.held_out.images, found.training.images) == (15, 30)
+    expected = (np.stack(crops) > 0.5).mean()
+    assert float(found.held_out.fraction.mean) == pytest.approx(expected, rel=1e-12)
+
+
 def test_micrographs_of_one_specimen_are_one_group():
     apart = micrographs(range(4))
     shared = [
@@ -101,7 +126,8 @@ def statistics(mean, low, high):
     curve = bootstrap_mean([np.zeros((1, 2))])._replace(
         mean=np.array(mean), low=np.array(low), high=np.array(high)
     )
-    return Statistics(1, 1, curve, curve, np.array([0.0, 1.0]))
+    names = (VOLUME_FRACTION.name, TWO_POINT.name)
+    return Statistics(1, 1, dict.fromkeys(names, curve), {TWO_POINT.name: np.array([0.0, 1.0])})
 
 
 def test_summaries_of_a_comparison_match_a_computation_by_hand():
@@ -129,5 +155,3 @@ def test_what_cannot_be_compared_is_refused():
     small = Micrograph(np.zeros((15, 40, 1), np.float32), "small")
     with pytest.raises(InputError, match="small: 15 x 40 pixels, smaller than"):
         compare(images(range(2)), [small], TRAINING)
-    with pytest.raises(ValueError, match="`generated` are 16 x 12 pixels; give squares"):
-        compare(images(range(2))[:, :, :12], HELD_OUT, TRAINING)
