@@ -1,5 +1,6 @@
 """Layers that the networks share: equalized learning rate, pixel norm, minibatch statistics."""
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Literal
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.models.resampling import (
     convolution,
@@ -77,7 +78,7 @@ class EqualizedConv(nnx.Module):
         rngs: nnx.Rngs,
     ):
         shape = (*kernel_size, in_features, out_features)
-        self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape, jnp.float32))
+        self.kernel = nnx.Param(_normal(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(in_features * math.prod(kernel_size))
         if resample is not None and dilation != 1:
@@ -118,7 +119,7 @@ class EqualizedLinear(nnx.Module):
         rngs: nnx.Rngs,
     ):
         shape = (in_features, out_features)
-        self.kernel = nnx.Param(jax.random.normal(rngs.params(), shape, jnp.float32))
+        self.kernel = nnx.Param(_normal(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(in_features)
         self.dtype = jnp.dtype(dtype or jnp.float32)
@@ -126,6 +127,22 @@ class EqualizedLinear(nnx.Module):
     def __call__(self, x: Float[Array, "*lead in"]) -> Float[Array, "*lead out"]:
         kernel = (self.scale * self.kernel[...]).astype(self.dtype)
         return _plus_bias(jnp.asarray(x, self.dtype) @ kernel, self.bias[...])
+
+
+def _normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
+    """Initial values from N(0, 1).
+
+    Cut from a draw of one of few lengths: on a CPU each length that is drawn takes about a second
+    to compile, and a network has dozens of shapes.
+    """
+    count = math.prod(shape)
+    drawn = jax.random.normal(key, (max(2**16, 1 << (count - 1).bit_length()),), jnp.float32)
+    return _cut(drawn, shape)
+
+
+@functools.partial(jax.jit, static_argnames="shape")
+def _cut(drawn: Float[jax.Array, " drawn"], shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
+    return drawn[: math.prod(shape)].reshape(shape)
 
 
 def _plus_bias(
