@@ -1,4 +1,4 @@
-"""What the user gave cannot be used, or a solver did not get there: and here is why."""
+"""What the user gave cannot be used, a solver did not get there, or somebody asked to stop."""
 
 
 class InputError(ValueError):
@@ -16,3 +16,19 @@ class ConvergenceError(ArithmeticError):
 
     Its message names the residual, the limit and the contrast of the coefficients.
     """
+
+
+class Stopped(Exception):
+    """A signal asked a training to stop, and it did so after saving: its command goes on with it.
+
+    Parameters
+    ----------
+    signal : int
+        Its number.
+    done : int
+        Steps that the checkpoint holds.
+    """
+
+    def __init__(self, signal: int, done: int):
+        super().__init__(f"stopped at step {done}, which is saved; the same command goes on.")
+        self.signal = signal

@@ -37,5 +37,8 @@ Labels: TypeAlias = Int[Array, "*space"]
 Phase: TypeAlias = Bool[Array, "*space"] | Float[Array, "*space"]
 """Membership of one phase: boolean, or soft in [0, 1]."""
 
+Conditions: TypeAlias = Float[Array, "batch conditions"]
+"""For each image what is wanted of it: numbers of unit size."""
+
 Latents: TypeAlias = Float[Array, "batch latent"]
 """A batch of latent vectors."""

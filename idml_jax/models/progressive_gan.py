@@ -7,7 +7,9 @@ that last level is blended in.
 
 import math
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
@@ -21,7 +23,10 @@ from idml_jax.models.layers import (
     pixel_norm,
 )
 from idml_jax.models.resampling import downsample, upsample
-from idml_jax.typing import Array, Images, Latents
+from idml_jax.typing import Array, Conditions, Images, Latents
+
+Output: TypeAlias = Literal["grey", "phases"]
+"""What the channels of an image are: grey values, or memberships of phases that add up to 1."""
 
 
 class SynthesisBlock(nnx.Module):
@@ -59,10 +64,16 @@ class Generator(nnx.Module):
     features : sequence of int
         Feature channels of each level, the coarsest first; level ``n`` makes
         images of side ``first_size * 2**n``.
-    first_size : int
-        Side of the coarsest images, in pixels.
+    first_size : pair of int
+        Rows and cols of the coarsest images.
     channels : int
-        Channels of an image.
+        Channels of an image, or phases.
+    output : {"grey", "phases"}
+        Whether each channel is a grey value of its own, or the channels are memberships of
+        phases, by a soft-max.
+    conditions : int
+        Numbers that say what is wanted of an image, such as its volume fraction or one for each
+        class: each of unit size.
     periodic : bool
         Whether the convolutions wrap around, so that images tile the plane.
     dtype : dtype, optional
@@ -90,20 +101,23 @@ class Generator(nnx.Module):
         latent_features: int,
         *,
         features: Sequence[int],
-        first_size: int = 8,
+        first_size: Sequence[int] = (8, 8),
         channels: int = 1,
+        output: Output = "grey",
+        conditions: int = 0,
         periodic: bool = True,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
         self.latent_features = latent_features
-        self.first_size = first_size
-        self.first_features = features[0]
+        self.first_shape = (*first_size, features[0])
         self.levels = len(features)
+        self.output: Output = output
         # The gain is a quarter of the usual one, as in the original's first layer.
-        self.first = EqualizedLinear(
-            latent_features, first_size**2 * features[0], gain=math.sqrt(2) / 4, rngs=rngs
-        )
+        quarter = {"gain": math.sqrt(2) / 4, "rngs": rngs}
+        width = math.prod(self.first_shape)
+        self.first = EqualizedLinear(latent_features, width, **quarter)
+        self.wanted = EqualizedLinear(conditions, width, **quarter) if conditions else None
         self.conv = EqualizedConv(
             features[0], features[0], periodic=periodic, dtype=dtype, rngs=rngs
         )
@@ -116,7 +130,12 @@ class Generator(nnx.Module):
         )
 
     def __call__(
-        self, latents: Latents, *, level: int | None = None, fade: Float[Array, ""] | float = 1.0
+        self,
+        latents: Latents,
+        conditions: Conditions | None = None,
+        *,
+        level: int | None = None,
+        fade: Float[Array, ""] | float = 1.0,
     ) -> Images:
         """Images of one level.
 
@@ -124,6 +143,8 @@ class Generator(nnx.Module):
         ----------
         latents : array of shape (batch, latent_features)
             Any vectors; only their direction matters.
+        conditions : array of shape (batch, conditions), optional
+            What is wanted of each image, where the generator was made for it.
         level : int, optional
             How far to go; by default to the finest level.
         fade : float
@@ -132,20 +153,28 @@ class Generator(nnx.Module):
         Returns
         -------
         images : float32 array of shape (batch, rows, cols, channels)
-            Grey values, in [0, 1] but for overshoots.
+            Grey values, in [0, 1] but for overshoots; or memberships of phases.
         """
         level = self.levels - 1 if level is None else level
-        x = leaky(self.first(pixel_norm(latents)))
-        x = pixel_norm(x.reshape(-1, self.first_size, self.first_size, self.first_features))
+        x = self.first(pixel_norm(latents))
+        if self.wanted is not None:
+            if conditions is None:
+                raise ValueError("this generator is told what is wanted: give it `conditions`.")
+            x = x + self.wanted(conditions)
+        x = pixel_norm(leaky(x).reshape(-1, *self.first_shape))
         x = pixel_norm(leaky(self.conv(x)))
         coarser = x
         for block in self.blocks[:level]:
             coarser, x = x, block(x)
-        image = self.to_image[level](x).astype(jnp.float32)
+        image = self._image(x, level)
         if level > 0:
-            below = upsample(self.to_image[level - 1](coarser).astype(jnp.float32))
+            below = upsample(self._image(coarser, level - 1))
             image = below + fade * (image - below)
-        return 0.5 + 0.5 * image
+        return image
+
+    def _image(self, x: Float[Array, "batch rows cols features"], level: int) -> Images:
+        image = self.to_image[level](x).astype(jnp.float32)
+        return jax.nn.softmax(image) if self.output == "phases" else 0.5 + 0.5 * image
 
 
 class AnalysisBlock(nnx.Module):
@@ -178,16 +207,27 @@ class Discriminator(nnx.Module):
 
     Parameters
     ----------
-    features, first_size, channels, dtype, rngs
-        As for `Generator`.
+    features, first_size, channels, conditions, dtype, rngs
+        As for `Generator`. The score of an image and its conditions is that of the image and a
+        scalar product of both [1]_.
+    codes : int
+        Numbers of the conditions, the last ones, that are guessed from an image [2]_.
+
+    References
+    ----------
+    .. [1] T. Miyato, M. Koyama, "cGANs with projection discriminator", ICLR 2018, equation 3.
+    .. [2] X. Chen et al., "InfoGAN: interpretable representation learning by information
+       maximizing generative adversarial nets", NeurIPS 2016, section 5.
     """
 
     def __init__(
         self,
         *,
         features: Sequence[int],
-        first_size: int = 8,
+        first_size: Sequence[int] = (8, 8),
         channels: int = 1,
+        conditions: int = 0,
+        codes: int = 0,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -200,13 +240,41 @@ class Discriminator(nnx.Module):
             for coarse, fine in zip(features[:-1], features[1:], strict=True)
         )
         self.conv = EqualizedConv(features[0] + 1, features[0], dtype=dtype, rngs=rngs)
-        self.hidden = EqualizedLinear(first_size**2 * features[0], features[0], rngs=rngs)
-        self.score = EqualizedLinear(features[0], 1, gain=1.0, rngs=rngs)
+        width = features[0]
+        self.hidden = EqualizedLinear(math.prod(first_size) * width, width, rngs=rngs)
+        linear = {"gain": 1.0, "rngs": rngs}
+        self.score = EqualizedLinear(width, 1, **linear)
+        told = conditions - codes
+        self.wanted = EqualizedLinear(told, width, **linear) if told else None
+        self.guess = EqualizedLinear(width, codes, **linear) if codes else None
 
     def __call__(
-        self, images: Images, *, level: int | None = None, fade: Float[Array, ""] | float = 1.0
+        self,
+        images: Images,
+        conditions: Conditions | None = None,
+        *,
+        level: int | None = None,
+        fade: Float[Array, ""] | float = 1.0,
     ) -> Float[Array, " batch"]:
         """Score of each image of the level's size; `fade` as for `Generator`."""
+        return self.score_of(self.seen(images, level=level, fade=fade), conditions)
+
+    def score_of(
+        self, seen: Float[Array, "batch width"], conditions: Conditions | None
+    ) -> Float[Array, " batch"]:
+        """Scores of what was seen in images, and of whether it is what was wanted."""
+        score = self.score(seen)[:, 0]
+        if self.wanted is None:
+            return score
+        if conditions is None:
+            raise ValueError("this discriminator is told what is wanted: give it `conditions`.")
+        direction = self.wanted(conditions[:, : self.wanted.kernel.shape[0]])
+        return score + (direction * seen).sum(axis=-1) / math.sqrt(seen.shape[-1])
+
+    def seen(
+        self, images: Images, *, level: int | None = None, fade: Float[Array, ""] | float = 1.0
+    ) -> Float[Array, "batch width"]:
+        """What the score, and the guess of the codes, are linear functions of."""
         level = self.levels - 1 if level is None else level
         images = 2 * images - 1
         x = leaky(self.from_image[level](images))
@@ -217,5 +285,4 @@ class Discriminator(nnx.Module):
         for block in reversed(self.blocks[: max(level - 1, 0)]):
             x = block(x)
         x = leaky(self.conv(append_minibatch_deviation(x)))
-        x = x.reshape(x.shape[0], -1).astype(jnp.float32)
-        return self.score(leaky(self.hidden(x)))[:, 0]
+        return leaky(self.hidden(x.reshape(x.shape[0], -1).astype(jnp.float32)))

@@ -1,19 +1,49 @@
-"""The loop that every training shares: resume, step, record, save."""
+"""The loop that every training shares: resume, step, record, save, and leave in good order."""
 
+import dataclasses
 import math
 import pathlib
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from tqdm import tqdm
 
-from idml_jax.errors import InputError
+from idml_jax.errors import InputError, Stopped
 from idml_jax.training.checkpoint import Checkpoints
+from idml_jax.training.health import Health
 from idml_jax.training.records import Records
+from idml_jax.training.signals import StopRequest, watched
+from idml_jax.typing import Array
 
 State = TypeVar("State")
+
+
+@dataclasses.dataclass(frozen=True)
+class Guard:
+    """What is done where the numbers of a step are not finite.
+
+    The state has a `Health` as its ``health``, kept by `after_step`: a bad step and all that come
+    after it change nothing, until the next record or checkpoint finds out.
+
+    Parameters
+    ----------
+    batch : callable
+        ``batch(number, attempt)``: what the step of that number was given, by name. It is written
+        into the run's folder.
+    policy : {"stop", "roll back"}
+        Whether the training ends there, or goes back to its last checkpoint and on from there
+        with other random numbers.
+    attempts : int
+        How often it may go back in all.
+    """
+
+    batch: Callable[[int, int], Mapping[str, Array]]
+    policy: Literal["stop", "roll back"] = "stop"
+    attempts: int = 3
 
 
 def train(
@@ -27,6 +57,7 @@ def train(
     record_every: int = 20,
     show: Callable[[State, int], None] | None = None,
     title: str = "training",
+    guard: Guard | None = None,
 ) -> State:
     """Train to `steps` steps, from the newest checkpoint of the run if there is one.
 
@@ -53,6 +84,9 @@ def train(
         ``show(state, done)`` after every checkpoint, to draw samples.
     title : str
         In front of the progress bar.
+    guard : Guard, optional
+        What is done where numbers are not finite; by default the training ends at the next
+        record, and its last checkpoint is from before them or not.
 
     Returns
     -------
@@ -62,47 +96,125 @@ def train(
     Raises
     ------
     InputError
-        If a recorded scalar is not finite, or a checkpoint cannot be written.
+        If numbers are not finite, or a checkpoint cannot be written.
+    Stopped
+        If a signal asked for it, SIGTERM or that of Ctrl-C: after the step that it came in, which
+        is saved. A second one does what it always does.
     """
     run.mkdir(parents=True, exist_ok=True)
-    with Checkpoints(run / "checkpoints") as checkpoints:
-        done = checkpoints.step
-        if done:
+    with Checkpoints(run / "checkpoints") as checkpoints, watched() as request:
+        training = _Training(
+            step, steps, images, run, save_every, record_every, show, title, guard, checkpoints
+        )
+        first = None
+        if guard is not None and guard.policy == "roll back":
+            # A copy to go back to, where no checkpoint is there yet: the state is donated.
+            first = _copied(state)
+        if checkpoints.step:
             state = checkpoints.restore(state)
-        if done >= steps:
-            return state
-        shown = [sum(images(number) for number in range(done)), 0]
-        total = shown[0] + sum(images(number) for number in range(done, steps))
-        bar = tqdm(total=total, initial=shown[0], desc=title, unit="img", smoothing=0.05)
-        with Records(run, done=done) as records, bar:
-            began = time.perf_counter()
-            for number in range(done, steps):
-                state, scalars = step(state, number)
-                shown[1] += images(number)
-                last = number + 1 == steps
-                if (number + 1) % record_every == 0 or last:
-                    values = {
-                        name: float(value)
-                        for name, value in jax.device_get(scalars)._asdict().items()
-                    }
-                    _check(values, number + 1, checkpoints)
-                    now = time.perf_counter()
-                    values["images_per_second"] = shown[1] / (now - began)
-                    records.write(number + 1, values)
-                    bar.update(shown[1])
-                    shown[1], began = 0, now
-                if (number + 1) % save_every == 0 or last:
-                    checkpoints.save(number + 1, state)
-                    if show is not None:
-                        show(state, number + 1)
+        state, bad = training.onward(state, request)
+        while bad is not None:
+            state, bad = training.onward(training.gone_back(state, bad, first), request)
     return state
 
 
-def _check(values: dict[str, float], step: int, checkpoints: Checkpoints) -> None:
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
-    if bad:
-        raise InputError(
-            f"{checkpoints.folder}: {', '.join(bad)} no longer finite at step {step}; the "
-            f"checkpoint of step {checkpoints.step} is good: train in a new run folder with a "
-            "smaller learning rate or a larger penalty."
+@dataclasses.dataclass(frozen=True)
+class _Training:
+    """What `train` was given, and the run's checkpoints."""
+
+    step: Callable[[Any, int], tuple[Any, Any]]
+    steps: int
+    images: Callable[[int], int]
+    folder: pathlib.Path
+    save_every: int
+    record_every: int
+    show: Callable[[Any, int], None] | None
+    title: str
+    guard: Guard | None
+    checkpoints: Checkpoints
+
+    def onward(self, state: State, request: StopRequest) -> tuple[State, Health | None]:
+        """From the newest checkpoint to the end, or to where a bad step is found."""
+        done = self.checkpoints.step
+        if done >= self.steps:
+            return state, None
+        count = [self.images(number) for number in range(self.steps)]
+        bar = tqdm(
+            total=sum(count), initial=sum(count[:done]), desc=self.title, unit="img", smoothing=0.05
         )
+        with Records(self.folder, done=done) as records, bar:
+            began, shown = time.perf_counter(), 0
+            for number in range(done, self.steps):
+                state, scalars = self.step(state, number)
+                shown += count[number]
+                now = number + 1
+                leaves = now == self.steps or request.signal != 0
+                records_now = now % self.record_every == 0 or leaves
+                saves = now % self.save_every == 0 or leaves
+                if (records_now or saves) and (bad := self._bad(state)) is not None:
+                    return state, bad
+                if records_now:
+                    values = _numbers(scalars)
+                    self._check(values, now)
+                    ended = time.perf_counter()
+                    records.write(now, values | {"images_per_second": shown / (ended - began)})
+                    bar.update(shown)
+                    shown, began = 0, ended
+                if saves:
+                    self.checkpoints.save(now, state)
+                    if self.show is not None:
+                        self.show(state, now)
+                if request.signal and now < self.steps:
+                    raise Stopped(request.signal, now)
+        return state, None
+
+    def gone_back(self, state: Any, bad: Health, first: Any) -> Any:
+        """The newest checkpoint's state, for another attempt; what was bad is written down.
+
+        Raises
+        ------
+        InputError
+            If the guard's policy is to stop, or it went back often enough.
+        """
+        assert self.guard is not None
+        number, attempt = int(bad.bad_step), int(bad.attempt)
+        given: dict[str, Any] = jax.device_get(dict(self.guard.batch(number, attempt)))
+        path = self.folder / f"bad_step_{number:06d}_{attempt}.npz"
+        np.savez_compressed(path, **given)
+        if first is None or attempt >= self.guard.attempts:
+            often = "" if first is None else f" after going back {attempt} times"
+            raise InputError(
+                f"{self.folder}: numbers of step {number} are not finite{often}; what it was given "
+                f"is in {path.name}, and the checkpoint of step {self.checkpoints.step} is good: "
+                "look for what is wrong with the images, or train in a new folder with a smaller "
+                "learning rate or a larger penalty."
+            )
+        state = self.checkpoints.restore(state) if self.checkpoints.step else _copied(first)
+        return state._replace(health=_next_attempt(state.health, attempt))
+
+    def _bad(self, state: Any) -> Health | None:
+        """The state's health, if it is bad."""
+        if self.guard is None or int(state.health.bad_step) < 0:
+            return None
+        return state.health
+
+    def _check(self, values: Mapping[str, float], step: int) -> None:
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise InputError(
+                f"{self.folder}: {', '.join(bad)} no longer finite at step {step}; the checkpoint "
+                f"of step {self.checkpoints.step} is good: train in a new run folder with a "
+                "smaller learning rate or a larger penalty."
+            )
+
+
+def _numbers(scalars: Any) -> dict[str, float]:
+    return {name: float(value) for name, value in jax.device_get(scalars)._asdict().items()}
+
+
+def _copied(state: State) -> State:
+    return jax.tree.map(jnp.copy, state)
+
+
+def _next_attempt(health: Health, attempt: int) -> Health:
+    return Health(jnp.full_like(health.bad_step, -1), jnp.full_like(health.attempt, attempt + 1))

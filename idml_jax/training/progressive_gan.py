@@ -4,113 +4,30 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
-from jax.typing import DTypeLike
 from jaxtyping import Float, PRNGKeyArray
 
-from idml_jax.data import Micrograph, Resident, keep_on_device, random_crops
-from idml_jax.models import Discriminator, Generator, downsample, upsample
+from idml_jax.data import Micrograph, Resident, keep_on_device
+from idml_jax.models import Generator
 from idml_jax.report import claim
-from idml_jax.training.adversarial import (
+from idml_jax.training.adversarial import adversarial_step, with_codes
+from idml_jax.training.adversarial_state import (
     AdversarialState,
-    Loss,
-    adversarial_step,
+    Scalars,
     initial_state,
     with_fresh_moments,
 )
 from idml_jax.training.checkpoint import newest_state, options_of
-from idml_jax.training.growth import Growth
-from idml_jax.training.loop import train
-from idml_jax.typing import Images, Latents
-
-FIRST_SIZE = 8
-"""Side of the coarsest images, in pixels."""
-
-QUICK_GROWTH = Growth(images=(1600, 4000, 7200, 6400), batches=(16, 16, 8, 8))
-"""8 to 64 pixels in about six minutes on two CPU cores."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What a trained generator was made with: written beside its checkpoints, read to load it.
-
-    Parameters
-    ----------
-    latent_features : int
-        Length of a latent vector.
-    features : tuple of int
-        Feature channels of each level from 8 pixels on; their number gives the size.
-    channels : int
-        Channels of an image.
-    periodic : bool
-        Whether the generator's images tile the plane.
-    growth : Growth
-        Images and batch size at each level.
-    loss : {"non-saturating", "wasserstein"}
-    penalties : tuple of float
-        At each level, weight of the gradient penalty, R1 or WGAN-GP's.
-    learning_rates : tuple of float
-        At each level, of Adam with momentum 0.5 and 0.99, for both networks. Large,
-        because equalized layers keep weights of order one and a short training has
-        to move them; at the finest level small, or its new layers undo what the
-        levels below have learned.
-    half_life : int
-        Images after which the generator's average has forgotten half.
-    precision : {"float32", "bfloat16"}
-        Type that the convolutions compute in.
-    seed : int
-    """
-
-    latent_features: int = 16
-    features: tuple[int, ...] = (64, 64, 32, 16)
-    channels: int = 1
-    periodic: bool = True
-    growth: Growth = QUICK_GROWTH
-    loss: Loss = "non-saturating"
-    penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
-    learning_rates: tuple[float, ...] = (4e-3, 4e-3, 4e-3, 1e-3)
-    half_life: int = 1000
-    precision: str = "float32"
-    seed: int = 0
-
-    def __post_init__(self):
-        given = {
-            "features": len(self.features),
-            "growth": len(self.growth.images),
-            "learning_rates": len(self.learning_rates),
-            "penalties": len(self.penalties),
-        }
-        if len(set(given.values())) != 1:
-            raise ValueError(f"give every level one entry of each; the levels given are {given}.")
-
-    @property
-    def size(self) -> int:
-        """Side of the finest images, in pixels."""
-        return FIRST_SIZE * 2 ** (len(self.features) - 1)
-
-    def networks(self) -> tuple[Generator, Discriminator]:
-        """Both networks with the initial values of the seed."""
-        dtype: DTypeLike | None = jnp.bfloat16 if self.precision == "bfloat16" else None
-        shared = {
-            "features": self.features,
-            "first_size": FIRST_SIZE,
-            "channels": self.channels,
-            "dtype": dtype,
-        }
-        generator = Generator(
-            self.latent_features, periodic=self.periodic, rngs=nnx.Rngs(self.seed), **shared
-        )
-        return generator, Discriminator(rngs=nnx.Rngs(self.seed + 1), **shared)
-
-    def transform(self) -> optax.GradientTransformation:
-        """The optimizer of both networks, without its learning rate."""
-        return optax.scale_by_adam(b1=0.5, b2=0.99)
+from idml_jax.training.devices import device_mesh, replicated
+from idml_jax.training.loop import Guard, train
+from idml_jax.training.progressive_recipe import Recipe
+from idml_jax.training.real_images import RealImages, Wanted
+from idml_jax.typing import Array, Conditions, Images, Latents
 
 
 class ProgressiveGAN:
@@ -120,32 +37,57 @@ class ProgressiveGAN:
     ----------
     generator : Generator
         With the averaged parameters.
-    size : int
-        Side of its images, in pixels.
+    recipe : Recipe
+        What it was made with.
     """
 
-    def __init__(self, generator: Generator, *, size: int):
+    def __init__(self, generator: Generator, recipe: Recipe):
         self.generator = generator
-        self.size = size
+        self.recipe = recipe
+        self.size = recipe.size
         self.latent_features = generator.latent_features
         structure, self._parameters = nnx.split(generator)
 
         @jax.jit
-        def generate(parameters, latents):
-            return jnp.clip(nnx.merge(structure, parameters)(latents), 0, 1)
+        def generate(parameters, latents, conditions):
+            return jnp.clip(nnx.merge(structure, parameters)(latents, conditions), 0, 1)
 
         self._generate = generate
 
-    def __call__(self, latents: Latents) -> Images:
+    def __call__(self, latents: Latents, conditions: Conditions | None = None) -> Images:
         """Images of latent vectors; differentiable, and to be used under jit as well."""
-        return self._generate(self._parameters, jnp.asarray(latents, jnp.float32))
+        if conditions is not None:
+            conditions = jnp.asarray(conditions, jnp.float32)
+        return self._generate(self._parameters, jnp.asarray(latents, jnp.float32), conditions)
 
     def sample(
-        self, key: PRNGKeyArray, count: int, *, batch: int = 32
+        self,
+        key: PRNGKeyArray,
+        count: int,
+        *,
+        conditions: Conditions | None = None,
+        batch: int = 32,
     ) -> Float[np.ndarray, "count rows cols channels"]:
-        """`count` images of random latents, on the host, made `batch` at a time."""
-        latents = jax.random.normal(key, (count + -count % batch, self.latent_features))
-        made = [np.asarray(self(part)) for part in latents.reshape(-1, batch, latents.shape[-1])]
+        """`count` images of random latents, on the host, made `batch` at a time.
+
+        Parameters
+        ----------
+        key : key
+            Source of the latents.
+        count : int
+        conditions : array of shape (count, conditions), optional
+            What is wanted of each image, codes included, where the recipe has any.
+        batch : int
+            Images in memory at a time.
+        """
+        padded = count + -count % batch
+        latents = np.asarray(jax.random.normal(key, (padded, self.latent_features)))
+        if conditions is not None:
+            conditions = np.concatenate([conditions, np.repeat(conditions[-1:], padded - count, 0)])
+        made = [
+            np.asarray(self(latents[part], None if conditions is None else conditions[part]))
+            for part in (slice(start, start + batch) for start in range(0, padded, batch))
+        ]
         return np.concatenate(made)[:count]
 
 
@@ -154,25 +96,34 @@ def train_progressive_gan(
     *,
     run: str | pathlib.Path,
     recipe: Recipe | None = None,
+    conditions: Wanted | None = None,
     save_every: int = 100,
     show: Callable[[Images, int], None] | None = None,
+    nonfinite: Literal["stop", "roll back"] = "stop",
 ) -> ProgressiveGAN:
     """Train a progressive GAN on random crops of micrographs; go on where a run stopped.
 
     Parameters
     ----------
     micrographs : sequence of Micrograph
-        Each at least as large as the images to make.
+        Each at least as large as the images to make, values in [0, 1]; of phases one channel
+        each, which add up to 1.
     run : path
         The run's folder: checkpoints, records, options. A run found there goes on.
     recipe : Recipe, optional
         Networks and training; by default 64 pixels in about six minutes on two
         CPU cores.
+    conditions : array of shape (micrographs, conditions), or callable, optional
+        What the crops of each micrograph are told to be, or a function that finds it in a batch of
+        crops of full size, such as their volume fractions. Numbers of unit size: standardized
+        scalars, or ones and zeros of classes.
     save_every : int
         Steps between checkpoints.
     show : callable, optional
         ``show(images, steps_done)`` after each checkpoint, with the averaged
-        generator's images of 16 latents that stay the same.
+        generator's images of 16 latents, and conditions, that stay the same.
+    nonfinite : {"stop", "roll back"}
+        What is done where a loss or parameter is not finite: see `Guard`.
 
     Returns
     -------
@@ -182,59 +133,79 @@ def train_progressive_gan(
     Raises
     ------
     InputError
-        If a micrograph is too small, the run belongs to other options, the
-        losses are no longer finite, or a checkpoint cannot be written.
+        If a micrograph cannot be used, the run belongs to other options, numbers are not finite,
+        or a checkpoint cannot be written.
+    Stopped
+        If a signal asked for it.
+
+    Notes
+    -----
+    Each of several devices computes a share of every batch: the same losses, up to rounding.
     """
     run = pathlib.Path(run)
-    recipe = recipe or Recipe()
-    resident = keep_on_device(micrographs, size=recipe.size)
+    recipe = dataclasses.replace(recipe or Recipe(), pixel_size=_common_pixel_size(micrographs))
+    growth, transform = recipe.growth, recipe.transform()
+    mesh = device_mesh(growth.batches)
+    real = RealImages(recipe, conditions, mesh)
+    real.check(len(micrographs))
+    resident = replicated(keep_on_device(micrographs, size=recipe.size), mesh)
     claim(run / "generator.json", dataclasses.asdict(recipe))
-    transform = recipe.transform()
     networks, state = initial_state(*recipe.networks(), transform)
     key = jax.random.key(recipe.seed)
-    growth = recipe.growth
+
+    def batch(
+        resident: Resident, number: jax.Array, attempt: jax.Array, fade: jax.Array, level: int
+    ) -> tuple[Images, Conditions | None, PRNGKeyArray]:
+        """What a step is given. A key of a number of its own: a stopped run goes on alike."""
+        attempt_key = jax.random.fold_in(jax.random.fold_in(key, number), attempt)
+        crop_key, step_key = jax.random.split(attempt_key)
+        return *real.of_step(resident, crop_key, fade, level=level), step_key
 
     @functools.partial(jax.jit, static_argnames="level", donate_argnums=0)
-    def compiled(state, resident, key, fade, learning_rate, *, level):
-        crop_key, step_key = jax.random.split(key)
-        batch = growth.batches[level]
-        real = level_batch(crop_key, resident, fade, recipe=recipe, level=level)
+    def compiled(state, resident, number, fade, rate, *, level):
+        images, wanted, step_key = batch(resident, number, state.health.attempt, fade, level)
         return adversarial_step(
             networks,
             transform,
+            recipe.step_options(level),
             state,
-            real,
+            images,
             step_key,
             fade,
-            learning_rate,
-            level=level,
-            loss=recipe.loss,
-            penalty=recipe.penalties[level],
-            decay=0.5 ** (batch / recipe.half_life),
-            penalized=max(2, batch // 4),
+            rate,
+            number,
+            wanted,
         )
 
-    def step(state: AdversarialState, number: int):
+    def step(state: AdversarialState, number: int) -> tuple[AdversarialState, Scalars]:
         stage = growth.stage(number)
         if stage.first:
             state = with_fresh_moments(state, transform)
-        number_key = jax.random.fold_in(key, number)
         fade, rate = jnp.float32(stage.fade), jnp.float32(recipe.learning_rates[stage.level])
-        return compiled(state, resident, number_key, fade, rate, level=stage.level)
+        return compiled(state, resident, jnp.int32(number), fade, rate, level=stage.level)
 
-    grid = jax.random.normal(jax.random.fold_in(key, 2**31), (16, recipe.latent_features))
+    def given(number: int, attempt: int) -> dict[str, Array]:
+        """What is written down of a step whose numbers are not finite."""
+        stage = growth.stage(number)
+        place = jnp.int32(number), jnp.int32(attempt), jnp.float32(stage.fade)
+        images, wanted, _ = batch(resident, *place, stage.level)
+        return {"images": images} | ({} if wanted is None else {"conditions": wanted})
+
+    sheet_key = jax.random.fold_in(key, 2**31)
+    latents = jax.random.normal(sheet_key, (16, recipe.latent_features))
+    told = with_codes(sheet_key, real.crops(resident, sheet_key, 16)[1], recipe.codes, 16)
 
     def show_state(state: AdversarialState, done: int) -> None:
         if show is not None:
             stage = growth.stage(done - 1)
             generator = nnx.merge(networks.generator, state.average)
             images = jax.jit(generator.__call__, static_argnames="level")(
-                grid, level=stage.level, fade=jnp.float32(stage.fade)
+                latents, told, level=stage.level, fade=jnp.float32(stage.fade)
             )
             show(jnp.clip(images, 0, 1), done)
 
     state = train(
-        state,
+        replicated(state, mesh),
         step,
         steps=growth.steps,
         images=lambda number: growth.batches[growth.stage(number).level],
@@ -242,8 +213,9 @@ def train_progressive_gan(
         save_every=save_every,
         show=show_state,
         title="training",
+        guard=Guard(given, nonfinite),
     )
-    return ProgressiveGAN(nnx.merge(networks.generator, state.average), size=recipe.size)
+    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
 
 
 def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:
@@ -255,35 +227,16 @@ def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:
         If the folder holds no run of a generator, or one without a checkpoint.
     """
     run = pathlib.Path(run)
-    options = options_of(run / "generator.json", "generator")
-    growth = Growth(**{name: _tupled(value) for name, value in options.pop("growth").items()})
-    recipe = Recipe(growth=growth, **{name: _tupled(value) for name, value in options.items()})
+    recipe = Recipe.from_plain(options_of(run / "generator.json", "generator"))
     networks, state = initial_state(*recipe.networks(), recipe.transform())
     state = newest_state(run, state)
-    return ProgressiveGAN(nnx.merge(networks.generator, state.average), size=recipe.size)
+    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
 
 
-def level_batch(
-    key: PRNGKeyArray,
-    resident: Resident,
-    fade: Float[jax.Array, ""],
-    *,
-    recipe: Recipe,
-    level: int,
-) -> Images:
-    """Real images for a step: crops of full size, averaged down to the level's size.
-
-    While a level fades in, the real images fade in as well (Karras et al. 2018,
-    appendix A), so that the discriminator is not told real from fake by sharpness.
-    """
-    images = random_crops(key, resident, count=recipe.growth.batches[level], size=recipe.size)
-    for _ in range(len(recipe.features) - 1 - level):
-        images = downsample(images)
-    if level == 0:
-        return images
-    below = upsample(downsample(images))
-    return below + fade * (images - below)
-
-
-def _tupled(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _common_pixel_size(micrographs: Sequence[Micrograph]) -> tuple[float, float] | None:
+    """Of all micrographs, up to rounding; None where they differ, or one is not known."""
+    sizes = [micrograph.pixel_size for micrograph in micrographs]
+    known = [size for size in sizes if size is not None]
+    if len(known) < len(sizes) or not np.allclose(known, known[0], rtol=1e-3, atol=0):
+        return None
+    return known[0]

@@ -19,13 +19,13 @@ def apply(network, x, *, level=None, fade=1.0):
 @nnx.jit(static_argnames=("dtype", "periodic"))
 def make_generator(dtype=None, periodic=True):
     return models.Generator(
-        5, features=FEATURES, first_size=4, dtype=dtype, periodic=periodic, rngs=nnx.Rngs(0)
+        5, features=FEATURES, first_size=(4, 4), dtype=dtype, periodic=periodic, rngs=nnx.Rngs(0)
     )
 
 
 @nnx.jit(static_argnames="dtype")
 def make_discriminator(dtype=None):
-    return models.Discriminator(features=FEATURES, first_size=4, dtype=dtype, rngs=nnx.Rngs(1))
+    return models.Discriminator(features=FEATURES, first_size=(4, 4), dtype=dtype, rngs=nnx.Rngs(1))
 
 
 @pytest.fixture
@@ -109,3 +109,43 @@ def test_bfloat16_keeps_parameters_and_answers_in_float32(latents):
     expected = apply(make_generator(), latents)
     # Root mean square: pixel norm magnifies the rounding of the few pixels with small features.
     assert float(jnp.sqrt(jnp.mean((images - expected) ** 2)) / expected.std()) < 0.02
+
+
+def told(conditions=2, codes=0):
+    """Networks of oblong images of three phases that are told what is wanted."""
+    options = {"features": (8, 6), "first_size": (2, 4), "channels": 3, "conditions": conditions}
+    return (
+        models.Generator(5, output="phases", rngs=nnx.Rngs(0), **options),
+        models.Discriminator(codes=codes, rngs=nnx.Rngs(1), **options),
+    )
+
+
+@pytest.mark.parametrize("fade", [0.3, 1.0])
+def test_phases_of_oblong_images_add_up_to_one_and_follow_their_conditions(latents, fade):
+    generator, _ = told()
+    make = nnx.jit(lambda network, wanted: network(latents, wanted, fade=jnp.float32(fade)))
+    zero = jnp.zeros((4, 2), jnp.float32)
+    images = make(generator, zero)
+    assert images.shape == (4, 4, 8, 3) and images.min() >= 0
+    np.testing.assert_allclose(images.sum(axis=-1), 1, rtol=1e-6)
+    assert np.abs(make(generator, zero.at[:, 0].set(1)) - images).max() > 1e-3
+    with pytest.raises(ValueError, match="give it `conditions`"):
+        generator(latents)
+
+
+def test_a_score_is_that_of_the_image_and_a_product_with_what_is_wanted(getkey):
+    """Miyato and Koyama's projection; codes are guessed and not told."""
+    _, discriminator = told(conditions=3, codes=1)
+    images = jax.random.uniform(getkey(), (4, 4, 8, 3), jnp.float32)
+    wanted = jax.random.normal(getkey(), (4, 3), jnp.float32)
+    score = nnx.jit(lambda network, wanted: network(images, wanted))
+    seen = nnx.jit(lambda network: network.seen(images))(discriminator)
+    plain = np.asarray(discriminator.score(seen))[:, 0]
+    direction = discriminator.wanted(wanted[:, :2])
+    expected = plain + (np.asarray(direction) * np.asarray(seen)).sum(axis=1) / np.sqrt(8)
+    np.testing.assert_allclose(score(discriminator, wanted), expected, rtol=1e-4, atol=1e-5)
+    other_code = wanted.at[:, 2].add(5)
+    np.testing.assert_array_equal(score(discriminator, other_code), score(discriminator, wanted))
+    assert discriminator.guess(seen).shape == (4, 1)
+    with pytest.raises(ValueError, match="give it `conditions`"):
+        discriminator(images)

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 TINY = training.Recipe(
     latent_features=3,
+    augmented=True,
+    images_to_full=20,
     features=(6, 4),
     growth=training.Growth(images=(32, 48), batches=(4, 4)),
     learning_rates=(1e-3, 1e-3),
@@ -87,8 +89,11 @@ def environment():
     return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
-def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one_bit_for_bit(tmp_path, unbroken):
-    waits = np.random.default_rng(0).uniform(0, 1, 3)
+@pytest.mark.parametrize("moments", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one_bit_for_bit(
+    moments, tmp_path, unbroken
+):
+    waits = np.random.default_rng(moments).uniform(0, 1, moments)
     for wait in waits:
         with subprocess.Popen(
             command(tmp_path, unbroken / "cache"), env=environment(), stderr=subprocess.PIPE
@@ -114,7 +119,7 @@ def test_a_finished_run_is_loaded_and_not_trained_again(unbroken):
     assert sorted(path.name for path in (unbroken / "checkpoints").iterdir()) == before
     loaded = training.load_progressive_gan(unbroken)
     images = gan.sample(jax.random.key(0), 5, batch=2)
-    assert images.shape == (5, 16, 16, 1)
+    assert images.shape == (5, 16, 16, 1) and gan.size == (16, 16)
     np.testing.assert_array_equal(images, loaded.sample(jax.random.key(0), 5, batch=2))
 
 
@@ -151,10 +156,20 @@ def test_a_level_without_its_entry_is_refused(name, entry):
         dataclasses.replace(TINY, **{name: (entry,)})
 
 
-def test_losses_that_are_not_finite_stop_the_run_by_name(tmp_path):
+def test_numbers_that_are_not_finite_stop_the_run_and_the_images_are_kept(tmp_path):
     recipe = dataclasses.replace(TINY, penalties=(float("inf"),) * 2)
-    with pytest.raises(InputError, match="no longer finite"):
+    with pytest.raises(InputError, match="numbers of step 0 are not finite"):
         training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
+    images = np.load(tmp_path / "bad_step_000000_0.npz")["images"]
+    assert images.shape == (4, 8, 8, 1) and 0.1 < images.mean() < 0.9
+
+
+def test_a_micrograph_that_holds_what_is_no_number_is_refused_by_name(tmp_path):
+    good, bad = two_micrographs()
+    bad.image[3, 4] = np.nan
+    with pytest.raises(InputError, match="waves_1: values from nan to nan"):
+        training.train_progressive_gan([good, bad], run=tmp_path, recipe=TINY)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_without_a_generator_is_refused_by_name(tmp_path):

@@ -1,0 +1,40 @@
+"""Several devices: every one holds the networks, and a share of each batch."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from idml_jax.errors import InputError
+
+Tree = TypeVar("Tree")
+
+
+def device_mesh(batches: Sequence[int]) -> Mesh:
+    """All devices in a row.
+
+    Raises
+    ------
+    InputError
+        If a batch does not divide among them.
+    """
+    devices = jax.device_count()
+    uneven = [batch for batch in batches if batch % devices]
+    if uneven:
+        raise InputError(
+            f"{devices} devices share each batch, and {uneven[0]} images do not divide among them; "
+            f"choose batches that are multiples of {devices}, or hide devices from JAX."
+        )
+    return jax.make_mesh((devices,), ("images",), axis_types=(AxisType.Auto,))
+
+
+def replicated(tree: Tree, mesh: Mesh) -> Tree:
+    """The whole tree on every device."""
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def shared_out(batch: Tree, mesh: Mesh) -> Tree:
+    """In a compiled function: each device computes its share of the images of a batch."""
+    sharding = NamedSharding(mesh, PartitionSpec("images"))
+    return jax.lax.with_sharding_constraint(batch, sharding)

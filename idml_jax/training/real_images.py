@@ -1,0 +1,99 @@
+"""Real images as each level of a growing GAN is shown them, and what they are told to be."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from idml_jax.data import Resident, random_crops_and_sources
+from idml_jax.models import downsample, upsample
+from idml_jax.training.devices import shared_out
+from idml_jax.training.progressive_recipe import Recipe
+from idml_jax.typing import Array, Conditions, Images
+
+Wanted: TypeAlias = Conditions | Callable[[Images], Conditions]
+"""What real images are told to be: by their micrographs, or found in the images themselves."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RealImages:
+    """Random crops of micrographs.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    conditions : array of shape (micrographs, conditions), or callable, optional
+        As for `train_progressive_gan`.
+    mesh : Mesh
+        Devices that share a batch.
+    """
+
+    recipe: Recipe
+    conditions: Wanted | None
+    mesh: Mesh
+
+    def check(self, micrographs: int) -> None:
+        """Refuse conditions that the recipe does not know of, or that are not one row each.
+
+        Raises
+        ------
+        ValueError
+        """
+        expected = (micrographs, self.recipe.conditions)
+        if (self.conditions is not None) != bool(self.recipe.conditions):
+            given = "none" if self.conditions is None else "some"
+            raise ValueError(
+                f"the recipe has `conditions` (={self.recipe.conditions}) and the training was "
+                f"given {given}: give both, or neither."
+            )
+        if not (self.conditions is None or callable(self.conditions)):
+            if self.conditions.shape != expected:
+                raise ValueError(
+                    f"`conditions` has the shape {self.conditions.shape}; {expected} are "
+                    "expected: one row a micrograph."
+                )
+
+    def of_step(
+        self, resident: Resident, key: PRNGKeyArray, fade: Float[jax.Array, ""], *, level: int
+    ) -> tuple[Images, Conditions | None]:
+        """A batch for a step of a level, and its conditions."""
+        count = self.recipe.growth.batches[level]
+        crops, conditions = self.crops(resident, key, count)
+        levels = len(self.recipe.features)
+        images = images_of_level(crops, fade, level=level, levels=levels)
+        return shared_out((images, conditions), self.mesh)
+
+    def crops(
+        self, resident: Resident, key: PRNGKeyArray, count: int
+    ) -> tuple[Images, Conditions | None]:
+        """Crops of full size, and their conditions."""
+        crops, sources = random_crops_and_sources(key, resident, count=count, size=self.recipe.size)
+        return crops, self._conditions_of(crops, sources)
+
+    def _conditions_of(self, crops: Images, sources: Int[Array, " count"]) -> Conditions | None:
+        if self.conditions is None:
+            return None
+        if callable(self.conditions):
+            return self.conditions(crops).astype(jnp.float32)
+        return jnp.asarray(self.conditions, jnp.float32)[sources]
+
+
+def images_of_level(
+    crops: Images, fade: Float[jax.Array, ""], *, level: int, levels: int
+) -> Float[Array, "batch height width channels"]:
+    """Crops of full size, averaged down to the size of a level.
+
+    While a level fades in, the real images fade in as well (Karras et al. 2018,
+    appendix A), so that the discriminator is not told real from fake by sharpness.
+    """
+    images = crops
+    for _ in range(levels - 1 - level):
+        images = downsample(images)
+    if level == 0:
+        return images
+    below = upsample(downsample(images))
+    return below + fade * (images - below)
