@@ -5,14 +5,16 @@ import os
 import pathlib
 import platform
 import sys
+from typing import Any
 
 import tyro
 
-from idml_jax.errors import InputError
-from idml_jax.workflows import characterize, quickstart
+from idml_jax.errors import InputError, Stopped
+from idml_jax.workflows import characterize, generate, quickstart
 
-GOALS = {"quickstart": quickstart, "characterize": characterize}
-"""Each goal's name and its workflow: a module with a `Config` and a `run(config)`."""
+GOALS = {"quickstart": quickstart, "characterize": characterize, "generate": generate}
+"""Each goal's name and its workflow: a module with a `Config` and a `run(config)`, or with `TASKS`
+that are such modules."""
 
 
 def main() -> None:
@@ -22,11 +24,7 @@ def main() -> None:
     defect of ours keeps its traceback.
     """
     try:
-        config = tyro.extras.subcommand_cli_from_dict(
-            {name: workflow.Config for name, workflow in GOALS.items()},
-            prog="idml",
-            description="From micrographs to a microstructure with a wanted property.",
-        )
+        config = _chosen(sys.argv[1:])
         prepare_jax()
         sys.modules[type(config).__module__].run(config)
     except InputError as error:
@@ -35,9 +33,26 @@ def main() -> None:
         if error.filename is None and error.strerror is None:
             raise
         _refuse(f"{error.filename or 'the disk'}: {error.strerror}")
+    except Stopped as stop:
+        print(f"\nidml: {stop}", file=sys.stderr)
+        raise SystemExit(128 + stop.signal) from None
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last checkpoint.", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _chosen(arguments: list[str]) -> Any:
+    """The configuration of the goal, or of a goal's task, that the command line names."""
+    goals, prog = GOALS, "idml"
+    tasks = getattr(GOALS.get(arguments[0]), "TASKS", None) if arguments else None
+    if tasks is not None:
+        goals, prog, arguments = tasks, f"idml {arguments[0]}", arguments[1:]
+    return tyro.extras.subcommand_cli_from_dict(
+        {name: workflow.Config for name, workflow in goals.items()},
+        prog=prog,
+        description="From micrographs to a microstructure with a wanted property.",
+        args=arguments,
+    )
 
 
 def _refuse(message: str) -> None:

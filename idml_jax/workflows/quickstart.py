@@ -23,6 +23,8 @@ class Config:
     spinodal decomposition, where the truth is known."""
     run: pathlib.Path = pathlib.Path("runs/quickstart")
     """Folder for everything that the run writes."""
+    size: int = 64
+    """Side of the generated images in pixels, 8 times a power of two."""
     goal: Literal["maximize", "minimize"] = "maximize"
     """Extreme of the conductivity along the rows to look for; not used where a target is given."""
     target: float | None = None
@@ -34,8 +36,8 @@ class Config:
     crop_bottom: int = 0
     """Rows to cut off each micrograph: the microscope's information bar."""
     binning: int | None = None
-    """Pixels to average into one along each axis. By default as few as let a crop of 64 pixels
-    show nine correlation lengths of the material, but none that would make its features thin."""
+    """Pixels to average into one along each axis. By default as few as let an image show nine
+    correlation lengths of the material, but none that would make its features thin."""
     held_out: float = 0.2
     """Share of the micrographs that is never trained on."""
     effort: float = 1.0
@@ -47,7 +49,11 @@ class Config:
     seed: int = 0
     """Of everything random."""
 
-    def __post_init__(self):
+    def check(self) -> None:
+        """Refuse options out of range.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
         for name in ("contrast", "effort"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
@@ -68,10 +74,11 @@ class Config:
 
 def run(config: Config) -> None:
     """Carry the quickstart out, or go on with it, and print the result."""
+    config.check()
     # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.report import claim
     from idml_jax.workflows.quickstart_report import summary
-    from idml_jax.workflows.quickstart_study import fingerprint, prepare, study
+    from idml_jax.workflows.quickstart_study import prepare, study
 
     result = config.run / "result.json"
     if (config.run / "config.json").exists():
@@ -79,7 +86,7 @@ def run(config: Config) -> None:
     if not result.exists():
         material = prepare(config)
         claim(config.run / "config.json", config.plain())
-        claim(config.run / "micrographs.json", fingerprint(material))
+        claim(config.run / "micrographs.json", material.fingerprint())
         study(config, material)
     print(summary(json.loads(result.read_text())))
     print(f"\nreport: {config.run / 'report.html'}")

@@ -1,21 +1,16 @@
 """What the quickstart found: a table for the terminal, and a page with figures."""
 
 import dataclasses
-import importlib.metadata
 import pathlib
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from idml_jax import design, evaluation, properties, report
-
-PACKAGES = (
-    "idml-jax jax jaxlib flax optax orbax-checkpoint numpy scikit-image botorch torch".split()
-)
+from idml_jax.workflows.generator_figures import copies, correlations, pictures, training_curves
+from idml_jax.workflows.provenance import versions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +133,13 @@ def write_report(path: pathlib.Path, results: Results) -> None:
         "what it makes with micrographs it never saw; a search of its latents found the design.",
     )
     page.section("The material, and what the generator makes of it")
-    page.figure(_pictures(results), "Held-out micrographs above, generated images below.")
+    page.figure(
+        pictures(results.held_out_images, results.generated_images),
+        "Held-out micrographs above, generated images below.",
+    )
     page.section("Is it the same material?")
     page.figure(
-        _correlations(results),
+        correlations(results.comparison, results.pixel_size),
         "Radially averaged two-point correlation of the bright phase: means with 95 % bootstrap "
         "intervals, micrographs resampled first and their crops second.",
     )
@@ -151,7 +149,7 @@ def write_report(path: pathlib.Path, results: Results) -> None:
         "eight symmetries.",
     )
     page.figure(
-        _copies(results),
+        copies(results.generated_images, results.nearest),
         f"Root mean square difference to the nearest training crop: generated "
         f"{numbers['nearest training crop']['generated']:.3f}, held-out crops "
         f"{numbers['nearest training crop']['held-out']:.3f} (medians).",
@@ -165,7 +163,11 @@ def write_report(path: pathlib.Path, results: Results) -> None:
     page.section("Every number")
     page.table(("quantity", "value"), table(numbers))
     page.section("Training")
-    page.figure(_training(results), "Losses and scores; diversity near 0 would be a collapse.")
+    page.figure(
+        training_curves(results.records),
+        "Losses; diversity near 0 would be a collapse, and 1 of told apart a discriminator that "
+        "teaches nothing any more.",
+    )
     page.section("Configuration")
     page.settings({**results.config, "binning used": results.binning})
     page.section("Versions")
@@ -173,58 +175,8 @@ def write_report(path: pathlib.Path, results: Results) -> None:
     page.write(path)
 
 
-def versions() -> dict[str, str]:
-    """Versions of what computed the run, and the device."""
-    device = jax.devices()[0]
-    return {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": f"{device.platform} {device.device_kind}",
-    }
-
-
 def _spread(values: Float[np.ndarray, " count"]) -> list[float]:
     return [float(values.mean()), float(values.std())]
-
-
-def _pictures(results: Results):
-    real, made = results.held_out_images[:16], results.generated_images[:16]
-    # The same number of both, so that the sheet breaks between them.
-    count = min(len(real), len(made)) // 8 * 8 or min(len(real), len(made))
-    images = np.concatenate([real[:count], made[:count]])[..., 0]
-    columns = min(8, count)
-    figure, ax = report.new_figure(9.0, 9.4 / columns * len(images) / columns)
-    report.draw_images(ax, images, columns=columns)
-    return figure
-
-
-def _correlations(results: Results):
-    figure, ax = report.new_figure(7.0, 4.0)
-    comparison = results.comparison
-    scale, unit = 1.0, "pixels"
-    if results.pixel_size is not None:
-        scale, unit = float(np.mean(results.pixel_size)) * 1e6, "micrometres"
-    report.draw_curves(
-        ax,
-        comparison.held_out.distances * scale,
-        {
-            "training": comparison.training.correlation,
-            "held-out": comparison.held_out.correlation,
-            "generated": comparison.generated.correlation,
-        },
-        {"training": report.TRAINING, "held-out": report.REAL, "generated": report.GENERATED},
-        unit=unit,
-    )
-    return figure
-
-
-def _copies(results: Results):
-    figure, ax = report.new_figure(9.0, 2.6)
-    shown = len(results.nearest)
-    crops = np.stack([near.crop for near in results.nearest])
-    images = np.concatenate([results.generated_images[:shown, ..., 0], crops])
-    report.draw_images(ax, images, columns=shown)
-    return figure
 
 
 def _named(wanted: properties.Property) -> str:
@@ -274,15 +226,4 @@ def _designed(results: Results):
     canvas[rows // 2 : rows // 2 + rows, :rows] = image
     canvas[:, rows + 4 :] = tiled
     report.draw_images(ax, canvas[None], columns=1, title=f"{results.design.value:.3f}")
-    return figure
-
-
-def _training(results: Results):
-    figure, ax = report.new_figure(7.0, 3.2)
-    names = {
-        "generator_loss": "generator loss",
-        "discriminator_loss": "discriminator loss",
-        "diversity": "diversity",
-    }
-    report.draw_training(ax, results.records, names)
     return figure

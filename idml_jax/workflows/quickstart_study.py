@@ -1,18 +1,17 @@
 """The steps of the quickstart, each one room of the house."""
 
-import dataclasses
-import hashlib
 import pathlib
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable
 
 import jax
 import numpy as np
 from tqdm import tqdm
 
 from idml_jax import data, design, evaluation, properties, report, statistics, training
+from idml_jax.errors import InputError
 from idml_jax.typing import Images
+from idml_jax.workflows.material import Material, read_material
 from idml_jax.workflows.quickstart import Config
 from idml_jax.workflows.quickstart_report import Results, write_report
 
@@ -26,23 +25,12 @@ SHOWN = 8
 """Images that a person is shown, and whose nearest training crop is looked for."""
 
 
-class Material(NamedTuple):
-    """Micrographs on one grey scale, those to train on and those held out."""
-
-    train: list[data.Micrograph]
-    held_out: list[data.Micrograph]
-    binning: int
-
-
 def study(config: Config, material: Material) -> None:
     """From checked micrographs to ``report.html`` and ``result.json``."""
     began = time.perf_counter()
     key = jax.random.key(config.seed)
     train, held_out, binning = material
-    print(
-        f"{len(train)} micrographs to train on, {len(held_out)} held out; "
-        f"{binning} x {binning} pixels averaged into one."
-    )
+    print(material)
     gan = training.train_progressive_gan(
         train, run=config.run, recipe=_recipe(config), show=_show_samples(config)
     )
@@ -97,43 +85,23 @@ def study(config: Config, material: Material) -> None:
 
 
 def prepare(config: Config) -> Material:
-    """The user's micrographs, or ours: read, checked, split, binned and on one grey scale.
-
-    Everything that can be wrong with the user's files is found here, before
-    anything is written.
-    """
+    """The user's micrographs, or ours."""
+    size = _recipe(config).size
     folder = config.images
     if folder is None:
         folder = config.run / "micrographs"
         if len(list(folder.glob("*.png"))) < MADE:
             report.claim(config.run / "config.json", config.plain())
             _make_micrographs(folder, config.seed)
-    micrographs = [
-        micrograph.grey()
-        for micrograph in data.read_folder(
-            folder, pixel_size=config.pixel_size, crop_bottom=config.crop_bottom
-        )
-    ]
-    size = _recipe(config).size
-    data.check_sizes(micrographs, size=size * (config.binning or 1))
-    train, held_out = data.split_by_specimen(
-        micrographs, held_out=config.held_out, seed=config.seed
+    return read_material(
+        folder,
+        size=size,
+        pixel_size=config.pixel_size,
+        crop_bottom=config.crop_bottom,
+        binning=config.binning,
+        held_out=config.held_out,
+        seed=config.seed,
     )
-    binning = config.binning or data.choose_binning(train, size, held_out=held_out)
-
-    def prepared(group: Sequence[data.Micrograph]) -> list[data.Micrograph]:
-        return [data.equalize_contrast(micrograph.binned(binning)) for micrograph in group]
-
-    return Material(prepared(train), prepared(held_out), binning)
-
-
-def fingerprint(material: Material) -> dict[str, str]:
-    """A digest of every micrograph, by which a run knows that it goes on with the same ones."""
-    return {
-        micrograph.name: f"{role} {hashlib.sha256(micrograph.image.tobytes()).hexdigest()[:16]}"
-        for role, group in (("training", material.train), ("held-out", material.held_out))
-        for micrograph in group
-    }
 
 
 def _make_micrographs(folder: pathlib.Path, seed: int) -> None:
@@ -147,14 +115,11 @@ def _make_micrographs(folder: pathlib.Path, seed: int) -> None:
 
 
 def _recipe(config: Config) -> training.Recipe:
-    default = training.Recipe()
-    images = tuple(round(count * config.effort) for count in default.growth.images)
-    return dataclasses.replace(
-        default,
-        growth=dataclasses.replace(default.growth, images=images),
-        periodic=config.periodic,
-        seed=config.seed,
-    )
+    options = {"effort": config.effort, "periodic": config.periodic, "seed": config.seed}
+    try:
+        return training.Recipe.of_size((config.size, config.size), **options)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _show_samples(config: Config) -> Callable[[Images, int], None]:

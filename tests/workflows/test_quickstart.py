@@ -16,7 +16,7 @@ pytestmark = [
 
 def test_from_nothing_to_a_report_and_again(idml, tmp_path):
     run = tmp_path / "run"
-    arguments = ("quickstart", "--run", run, "--effort", 0.004, "--evaluations", 12)
+    arguments = ("quickstart", "--run", run, "--size", 16, "--effort", 0.01, "--evaluations", 12)
     status, output, _ = idml(*arguments)
     assert status == 0
     assert f"report: {run / 'report.html'}" in output
@@ -90,7 +90,7 @@ def bad_not_a_number(folder):
         (bad_truncated_png, "image file is truncated"),
         (bad_empty, "0 bytes"),
         (bad_text, "neither a PNG"),
-        (bad_small, "smaller than the crop of 64"),
+        (bad_small, "smaller than the crop of 64 x 64"),
         (bad_constant, "same value"),
         (bad_not_a_number, "1 of 9216 values are not finite"),
     ],
@@ -133,11 +133,12 @@ def test_one_micrograph_alone_cannot_be_held_out(idml, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "option", [("--contrast", -1), ("--effort", 0), ("--evaluations", 2), ("--binning", 0)]
+    "option",
+    [("--contrast", -1), ("--effort", 0), ("--evaluations", 2), ("--binning", 0), ("--size", 60)],
 )
 def test_an_option_out_of_range_is_refused_by_name(idml, tmp_path, option):
     status, _, error = idml("quickstart", "--run", tmp_path / "run", *option)
-    assert status == 2
+    assert (status, error.count("\n")) == (2, 1)
     assert option[0].lstrip("-") in error
     assert not (tmp_path / "run").exists()
 

@@ -1,0 +1,47 @@
+"""Images of a trained generator, by the thousand, each of which can be made again."""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+from idml_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Make images with a trained generator.
+
+    The latents that they were made of, and the options, are kept beside them. An image depends on
+    the seed and its own number alone: asked for more of them, the first ones are the same.
+    """
+
+    run: pathlib.Path
+    """Folder of the training."""
+    out: pathlib.Path
+    """Folder for the images: a new one, or one of the same options."""
+    count: int = 64
+    """Number of images."""
+    format: Literal["png", "tiff", "npy"] = "png"
+    """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all."""
+    seed: int = 0
+    """Of the latents."""
+    batch: int = 32
+    """Images in memory at a time."""
+
+    def check(self) -> None:
+        """Refuse options out of range.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
+        for name in ("count", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
+
+
+def run(config: Config) -> None:
+    """Make the images, and say where they are."""
+    config.check()
+    from idml_jax.workflows.generate_images import write_samples
+
+    write_samples(config)
+    print(f"{config.count} images: {config.out}")

@@ -1,0 +1,100 @@
+"""From a folder of micrographs to a generator of such images, and how far to trust it."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any, Literal
+
+from idml_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Train a progressive GAN on micrographs, and compare what it makes with ones it never saw.
+
+    Started again in its folder, it goes on where it stopped.
+    """
+
+    images: pathlib.Path
+    """Folder of micrographs (tif, png, jpg, bmp)."""
+    run: pathlib.Path
+    """Folder for everything that the training writes."""
+    size: tuple[int, ...] = (64,)
+    """Side of the images in pixels, or rows and cols: the shorter side 8 times a power of two."""
+    pixel_size: float | None = None
+    """Metres a pixel, where the files do not say it or say it wrong."""
+    crop_bottom: int = 0
+    """Rows to cut off each micrograph: the microscope's information bar."""
+    binning: int | None = None
+    """Pixels to average into one along each axis. By default as few as let an image show nine
+    correlation lengths of the material, but none that would make its features thin."""
+    held_out: float = 0.2
+    """Share of the micrographs that is never trained on."""
+    effort: float = 1.0
+    """Images shown in training, in units of the default: at 64 pixels about six minutes on two CPU
+    cores."""
+    width: int = 64
+    """Feature channels of the coarse levels."""
+    latent_features: int = 16
+    """Length of a latent vector."""
+    periodic: bool = True
+    """Whether the generated images tile the plane."""
+    loss: Literal["non-saturating", "wasserstein"] = "non-saturating"
+    """Logistic loss with R1 penalty, or Wasserstein loss with gradient penalty."""
+    augmented: bool = False
+    """Whether the discriminator sees images that are changed at random, as far as it learns them
+    by heart: for a few small micrographs."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Type that the convolutions compute in."""
+    parts: int = 1
+    """Parts that each batch is cut into, one in memory at a time."""
+    save_every: int = 100
+    """Steps between checkpoints: what a killed training loses at most."""
+    nonfinite: Literal["stop", "roll back"] = "stop"
+    """What is done where a number is not finite: end, or go on from the last checkpoint with other
+    random numbers. What the step was given is kept either way."""
+    seed: int = 0
+    """Of everything random."""
+
+    def check(self) -> None:
+        """Refuse options out of range.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
+        if len(self.size) not in (1, 2):
+            raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
+        for name in ("effort", "width", "latent_features", "parts", "save_every"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise InputError(f"--{name.replace('_', '-')} (={value}) must be positive.")
+        if self.binning is not None and self.binning < 1:
+            raise InputError(f"--binning (={self.binning}) must be at least 1.")
+
+    def plain(self) -> dict[str, Any]:
+        """The options as plain values, without those that a run may be gone on with otherwise."""
+        return {
+            name: str(value) if isinstance(value, pathlib.Path) else value
+            for name, value in dataclasses.asdict(self).items()
+            if name not in ("run", "save_every")
+        }
+
+
+def run(config: Config) -> None:
+    """Train, or go on with it, compare, and print what came out."""
+    config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
+    from idml_jax.report import claim
+    from idml_jax.workflows.generate_study import read, recipe_of, study, summary
+
+    result = config.run / "result.json"
+    recipe = recipe_of(config)
+    if (config.run / "config.json").exists():
+        claim(config.run / "config.json", config.plain())
+    if not result.exists():
+        material = read(config, recipe)
+        claim(config.run / "config.json", config.plain())
+        claim(config.run / "micrographs.json", material.fingerprint())
+        study(config, recipe, material)
+    print(summary(json.loads(result.read_text())))
+    print(f"\nreport: {config.run / 'report.html'}")

@@ -1,0 +1,164 @@
+"""`idml generate` as a user meets it: train, sample, and every way to be refused."""
+
+import json
+import re
+import signal
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import scipy.ndimage
+import tifffile
+from PIL import Image
+
+from idml_jax import training
+from idml_jax.errors import Stopped
+from idml_jax.workflows import generate_train
+
+pytestmark = [
+    pytest.mark.usefixtures("standard_promotion"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),
+]
+
+SMALL = "--size 16 --width 8 --latent-features 4 --effort 0.01 --binning 1 --augmented".split()
+
+
+def write_micrographs(folder):
+    """Six grey blobs with a pixel size of 2 nm in their tags."""
+    folder.mkdir()
+    for seed in range(6):
+        noise = np.random.default_rng(seed).standard_normal((48, 64))
+        smooth = scipy.ndimage.gaussian_filter(noise, 2.0, mode="wrap")
+        pixels = np.uint8(255 * (smooth - smooth.min()) / np.ptp(smooth))
+        tifffile.imwrite(
+            folder / f"m{seed}.tif", pixels, resolution=(5e6, 5e6), resolutionunit="CENTIMETER"
+        )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def micrographs(tmp_path_factory):
+    return write_micrographs(tmp_path_factory.mktemp("data") / "micrographs")
+
+
+@pytest.fixture(scope="module")
+def trained(micrographs, tmp_path_factory):
+    """A run folder that the first test trains in."""
+    return tmp_path_factory.mktemp("runs") / "run"
+
+
+def test_from_micrographs_to_a_generator_a_comparison_and_a_page_and_again(
+    idml, micrographs, trained
+):
+    arguments = ("generate", "train", "--images", micrographs, "--run", trained, *SMALL)
+    status, output, error = idml(*arguments)
+    assert status == 0, error
+    assert output.splitlines()[-1] == f"report: {trained / 'report.html'}"
+    assert "5 micrographs to train on, 1 held out" in output
+    found = json.loads((trained / "result.json").read_text())
+    assert found["size"] == [16, 16]
+    assert found["pixel size"] == pytest.approx([2e-9, 2e-9], rel=1e-5)
+    assert {"volume fraction", "two-point correlation"} <= set(found["comparison"]["statistics"])
+    assert found["comparison"]["specimens"]["held-out"] == 1
+    page = (trained / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert training.load_progressive_gan(trained).recipe.augmented
+    made = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
+    status, again, _ = idml(*arguments, "--save-every", 7)
+    assert status == 0
+    assert again.splitlines()[-3:] == output.splitlines()[-3:]
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == made
+    status, _, error = idml(*arguments, "--seed", 1)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "seed is 0 there and 1 here" in error
+
+
+def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
+    gan = training.load_progressive_gan(trained)
+    outs = {kind: tmp_path / kind for kind in ("png", "tiff", "npy")}
+    for kind, out in outs.items():
+        options = ("--run", trained, "--out", out, "--format", kind, "--seed", 3, "--batch", 4)
+        status, output, error = idml("generate", "sample", *options, "--count", 6)
+        assert (status, output) == (0, f"6 images: {out}\n"), error
+        first = np.load(out / "latents.npy")
+        expected = np.asarray(gan(first))
+        if kind == "png":
+            pixels = imageio.imread(out / "sample_000005.png")
+            np.testing.assert_array_equal(pixels, np.rint(255 * expected[5, ..., 0]))
+            before = (out / "sample_000005.png").read_bytes()
+            assert idml("generate", "sample", *options, "--count", 9)[0] == 0
+            assert (out / "sample_000005.png").read_bytes() == before
+            assert len(list(out.glob("*.png"))) == 9
+            np.testing.assert_array_equal(np.load(out / "latents.npy")[:6], first)
+        elif kind == "tiff":
+            with tifffile.TiffFile(out / "sample_000000.tiff") as file:
+                np.testing.assert_allclose(file.asarray(), expected[0, ..., 0], atol=1e-6)
+                over, under = file.pages[0].tags["XResolution"].value
+            # Pixels a centimetre, of 2 nm.
+            assert over / under == pytest.approx(5e6, rel=1e-4)
+        else:
+            images = np.load(out / "images.npy")
+            assert images.dtype == np.float32
+            np.testing.assert_allclose(images, expected, atol=1e-6)
+            assert not list(out.glob("*.part"))
+        known = json.loads((out / "samples.json").read_text())
+        assert (known["seed"], known["run"]) == (3, str(trained.resolve()))
+    status, _, error = idml("generate", "sample", "--run", trained, "--out", outs["png"])
+    assert (status, error.count("\n")) == (2, 1)
+    assert "seed is 3 there and 0 here" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (("--size", 60), "8 times a power of two"),
+        (("--size", 8, 8, 8), "--size takes a side, or rows and cols"),
+        (("--size", 128), "smaller than the crop of 128 x 128"),
+        (("--effort", 0), "--effort (=0.0) must be positive"),
+        (("--parts", 3), "cut each batch evenly"),
+        (("--augmented", "--loss", "wasserstein"), "the Wasserstein's has none"),
+        (("--binning", 0), "--binning (=0) must be at least 1"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
+    idml, micrographs, tmp_path, options, rule
+):
+    run = tmp_path / "run"
+    status, _, error = idml("generate", "train", "--images", micrographs, "--run", run, *options)
+    assert (status, error.count("\n")) == (2, 1), error
+    assert rule in error
+    assert not run.exists()
+
+
+def test_a_training_that_a_queue_ends_says_where_it_goes_on(
+    idml, micrographs, tmp_path, monkeypatch
+):
+    def run(config):
+        raise Stopped(signal.SIGTERM, 40)
+
+    monkeypatch.setattr(generate_train, "run", run)
+    status, _, error = idml("generate", "train", "--images", micrographs, "--run", tmp_path / "run")
+    assert status == 128 + signal.SIGTERM
+    assert error.strip() == "idml: stopped at step 40, which is saved; the same command goes on."
+
+
+def test_one_bad_file_among_good_ones_is_named(idml, tmp_path):
+    folder = write_micrographs(tmp_path / "micrographs")
+    Image.fromarray(np.full((48, 64), 7, np.uint8)).save(folder / "flat.png")
+    status, _, error = idml(
+        "generate", "train", "--images", folder, "--run", tmp_path / "run", *SMALL
+    )
+    assert (status, error.count("\n")) == (2, 1)
+    assert "flat.png" in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_to_sample_from_is_one_line(idml, tmp_path):
+    options = ("--run", tmp_path / "none", "--out", tmp_path / "out")
+    status, _, error = idml("generate", "sample", *options)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "generator.json is missing" in error
+    assert not (tmp_path / "out").exists()
+    status, _, error = idml("generate", "sample", *options, "--count", 0)
+    assert (status, error) == (2, "idml: --count (=0) must be at least 1.\n")
