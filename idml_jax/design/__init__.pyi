@@ -1,7 +1,15 @@
+from .directions import PrincipalDirections as PrincipalDirections
+from .directions import PropertyDirection as PropertyDirection
+from .directions import principal_directions as principal_directions
+from .directions import property_direction as property_direction
+from .latents import interpolate_latents as interpolate_latents
 from .latents import on_sphere as on_sphere
 from .latents import random_latents as random_latents
 from .latents import sobol_latents as sobol_latents
+from .latents import turned as turned
 from .objectives import Objective as Objective
+from .projection import Projection as Projection
+from .projection import project as project
 from .search import Design as Design
 from .search import GeneratorOfLatents as GeneratorOfLatents
 from .search import History as History
