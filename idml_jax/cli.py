@@ -26,6 +26,7 @@ def main() -> None:
     try:
         config = _chosen(sys.argv[1:])
         prepare_jax()
+        join_processes()
         sys.modules[type(config).__module__].run(config)
     except InputError as error:
         _refuse(str(error))
@@ -34,7 +35,8 @@ def main() -> None:
             raise
         _refuse(f"{error.filename or 'the disk'}: {error.strerror}")
     except Stopped as stop:
-        print(f"\nidml: {stop}", file=sys.stderr)
+        if not _process():
+            print(f"\nidml: {stop}", file=sys.stderr)
         raise SystemExit(128 + stop.signal) from None
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from the last checkpoint.", file=sys.stderr)
@@ -56,7 +58,9 @@ def _chosen(arguments: list[str]) -> Any:
 
 
 def _refuse(message: str) -> None:
-    print(f"idml: {' '.join(message.split())}", file=sys.stderr)
+    # Every process says what it refuses: a file may be missing on one host alone.
+    name = f"idml (process {_process()})" if _process() else "idml"
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -70,6 +74,8 @@ def prepare_jax() -> None:
     only an environment variable set before the import keeps away.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # With several processes it would swallow every SIGTERM; a training watches for one itself.
+    os.environ.setdefault("JAX_ENABLE_PREEMPTION_SERVICE", "0")
     import jax
     from jaxlib.version import __version__ as version
 
@@ -78,6 +84,58 @@ def prepare_jax() -> None:
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(home, "idml_jax", folder)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def join_processes() -> None:
+    """Join the processes that the environment speaks of; of several, the first alone prints.
+
+    JAX finds out by itself what Slurm, Open MPI and TPU pods say. Elsewhere it reads no more than
+    ``JAX_COORDINATOR_ADDRESS``; how many processes there are, and which this one is, is then said
+    by ``JAX_NUM_PROCESSES`` and ``JAX_PROCESS_ID``.
+
+    Raises
+    ------
+    InputError
+        If the environment does not say enough, or the others do not come.
+    """
+    if not _several_are_meant():
+        return
+    import jax
+
+    try:
+        count, number = (
+            int(value) if (value := os.environ.get(name)) else None
+            for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+        )
+        jax.distributed.initialize(num_processes=count, process_id=number)
+    # What is missing is a ValueError, and others that do not come a RuntimeError.
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"the other processes could not be joined ({str(error).splitlines()[0]}); outside of "
+            "Slurm and Open MPI set JAX_COORDINATOR_ADDRESS, as host:port of process 0, "
+            "JAX_NUM_PROCESSES and JAX_PROCESS_ID, or none of them for one process alone."
+        ) from error
+    if jax.process_index():
+        # The file itself and not only Python's: what connects the processes prints as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _several_are_meant() -> bool:
+    """Whether whoever started this process says that it has others beside it."""
+    environment = os.environ
+    if environment.get("JAX_COORDINATOR_ADDRESS"):
+        return True
+    if {"SLURM_STEP_NODELIST", "SLURM_PROCID", "SLURM_LOCALID"} <= environment.keys():
+        return int(environment.get("SLURM_NTASKS", 1)) > 1
+    if "OMPI_MCA_orte_hnp_uri" in environment:
+        return int(environment.get("OMPI_COMM_WORLD_SIZE", 1)) > 1
+    return "," in environment.get("TPU_WORKER_HOSTNAMES", "")
+
+
+def _process() -> int:
+    """Number of this process among those that it has joined; the first is 0."""
+    jax = sys.modules.get("jax")
+    return jax.process_index() if jax is not None and jax.distributed.is_initialized() else 0
 
 
 def _processor() -> str:

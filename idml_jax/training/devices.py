@@ -1,4 +1,4 @@
-"""Several devices: every one holds the networks, and a share of each batch."""
+"""Several devices, of one process or more: each holds the networks, and a share of each batch."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -7,12 +7,13 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from idml_jax.errors import InputError
+from idml_jax.training.processes import on_all
 
 Tree = TypeVar("Tree")
 
 
 def device_mesh(batches: Sequence[int]) -> Mesh:
-    """All devices in a row.
+    """All devices of all processes in a row.
 
     Raises
     ------
@@ -31,7 +32,12 @@ def device_mesh(batches: Sequence[int]) -> Mesh:
 
 def replicated(tree: Tree, mesh: Mesh) -> Tree:
     """The whole tree on every device."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    return on_all(tree, whole(mesh))
+
+
+def whole(mesh: Mesh) -> NamedSharding:
+    """How an array lies that every device holds the whole of."""
+    return NamedSharding(mesh, PartitionSpec())
 
 
 def shared_out(batch: Tree, mesh: Mesh) -> Tree:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from idml_jax.errors import InputError, Stopped
 from idml_jax.training.checkpoint import Checkpoints
 from idml_jax.training.health import Health
+from idml_jax.training.processes import largest, leads
 from idml_jax.training.records import Records
 from idml_jax.training.signals import StopRequest, watched
 from idml_jax.typing import Array
@@ -33,7 +34,7 @@ class Guard:
     ----------
     batch : callable
         ``batch(number, attempt)``: what the step of that number was given, by name. It is written
-        into the run's folder.
+        into the run's folder. Of several processes, the first alone calls it.
     policy : {"stop", "roll back"}
         Whether the training ends there, or goes back to its last checkpoint and on from there
         with other random numbers.
@@ -81,7 +82,8 @@ def train(
         Steps between checkpoints and between records; a record is where the host
         waits for the device.
     show : callable, optional
-        ``show(state, done)`` after every checkpoint, to draw samples.
+        ``show(state, done)`` after every checkpoint, to draw samples; of several processes, the
+        first alone calls it.
     title : str
         In front of the progress bar.
     guard : Guard, optional
@@ -100,6 +102,12 @@ def train(
     Stopped
         If a signal asked for it, SIGTERM or that of Ctrl-C: after the step that it came in, which
         is saved. A second one does what it always does.
+
+    Notes
+    -----
+    Several processes that train together all call it, with one folder that they all reach. Process
+    0 writes what orbax does not, and a signal that comes to any of them stops all of them, after
+    the same step: the next record's, because the host is that far ahead of the device anyway.
     """
     run.mkdir(parents=True, exist_ok=True)
     with Checkpoints(run / "checkpoints") as checkpoints, watched() as request:
@@ -140,7 +148,12 @@ class _Training:
             return state, None
         count = [self.images(number) for number in range(self.steps)]
         bar = tqdm(
-            total=sum(count), initial=sum(count[:done]), desc=self.title, unit="img", smoothing=0.05
+            total=sum(count),
+            initial=sum(count[:done]),
+            desc=self.title,
+            unit="img",
+            smoothing=0.05,
+            disable=not leads(),
         )
         with Records(self.folder, done=done) as records, bar:
             began, shown = time.perf_counter(), 0
@@ -148,7 +161,8 @@ class _Training:
                 state, scalars = self.step(state, number)
                 shown += count[number]
                 now = number + 1
-                leaves = now == self.steps or request.signal != 0
+                asked = self._asked(request, now)
+                leaves = now == self.steps or asked != 0
                 records_now = now % self.record_every == 0 or leaves
                 saves = now % self.save_every == 0 or leaves
                 if (records_now or saves) and (bad := self._bad(state)) is not None:
@@ -162,10 +176,10 @@ class _Training:
                     shown, began = 0, ended
                 if saves:
                     self.checkpoints.save(now, state)
-                    if self.show is not None:
+                    if self.show is not None and leads():
                         self.show(state, now)
-                if request.signal and now < self.steps:
-                    raise Stopped(request.signal, now)
+                if asked and now < self.steps:
+                    raise Stopped(asked, now)
         return state, None
 
     def gone_back(self, state: Any, bad: Health, first: Any) -> Any:
@@ -178,9 +192,10 @@ class _Training:
         """
         assert self.guard is not None
         number, attempt = int(bad.bad_step), int(bad.attempt)
-        given: dict[str, Any] = jax.device_get(dict(self.guard.batch(number, attempt)))
         path = self.folder / f"bad_step_{number:06d}_{attempt}.npz"
-        np.savez_compressed(path, **given)
+        if leads():
+            given: dict[str, Any] = jax.device_get(dict(self.guard.batch(number, attempt)))
+            np.savez_compressed(path, **given)
         if first is None or attempt >= self.guard.attempts:
             often = "" if first is None else f" after going back {attempt} times"
             raise InputError(
@@ -191,6 +206,12 @@ class _Training:
             )
         state = self.checkpoints.restore(state) if self.checkpoints.step else _copied(first)
         return state._replace(health=_next_attempt(state.health, attempt))
+
+    def _asked(self, request: StopRequest, done: int) -> int:
+        """The signal after which to leave now, the same in all processes; 0 for none."""
+        if jax.process_count() == 1:
+            return request.signal
+        return largest(request.signal) if done % self.record_every == 0 else 0
 
     def _bad(self, state: Any) -> Health | None:
         """The state's health, if it is bad."""

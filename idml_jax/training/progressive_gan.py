@@ -23,8 +23,9 @@ from idml_jax.training.adversarial_state import (
     with_fresh_moments,
 )
 from idml_jax.training.checkpoint import newest_state, options_of
-from idml_jax.training.devices import device_mesh, replicated
+from idml_jax.training.devices import device_mesh, replicated, shared_out, whole
 from idml_jax.training.loop import Guard, train
+from idml_jax.training.processes import by_leader, check_alike, here
 from idml_jax.training.progressive_recipe import Recipe
 from idml_jax.training.real_images import RealImages, Wanted
 from idml_jax.typing import Array, Conditions, Images, Latents
@@ -109,7 +110,8 @@ def train_progressive_gan(
         Each at least as large as the images to make, values in [0, 1]; of phases one channel
         each, which add up to 1.
     run : path
-        The run's folder: checkpoints, records, options. A run found there goes on.
+        The run's folder: checkpoints, records, options. A run found there goes on. Several
+        processes need one that they all reach.
     recipe : Recipe, optional
         Networks and training; by default 64 pixels in about six minutes on two
         CPU cores.
@@ -140,16 +142,22 @@ def train_progressive_gan(
 
     Notes
     -----
-    Each of several devices computes a share of every batch: the same losses, up to rounding.
+    Each of several devices computes a share of every batch: the same losses, up to rounding. So it
+    is with the devices of several processes: each has called `jax.distributed.initialize`, calls
+    this with the same arguments, and gets the same generator. Process 0 alone writes and shows.
     """
     run = pathlib.Path(run)
     recipe = dataclasses.replace(recipe or Recipe(), pixel_size=_common_pixel_size(micrographs))
     growth, transform = recipe.growth, recipe.transform()
     mesh = device_mesh(growth.batches)
-    real = RealImages(recipe, conditions, mesh)
+    real = RealImages(recipe, conditions)
     real.check(len(micrographs))
-    resident = replicated(keep_on_device(micrographs, size=recipe.size), mesh)
-    claim(run / "generator.json", dataclasses.asdict(recipe))
+    resident = keep_on_device(micrographs, size=recipe.size)
+    plain = dataclasses.asdict(recipe)
+    check_alike("the options", repr(plain).encode())
+    check_alike("the micrographs", resident.images)
+    resident = replicated(resident, mesh)
+    by_leader(lambda: claim(run / "generator.json", plain))
     networks, state = initial_state(*recipe.networks(), transform)
     key = jax.random.key(recipe.seed)
 
@@ -161,9 +169,13 @@ def train_progressive_gan(
         crop_key, step_key = jax.random.split(attempt_key)
         return *real.of_step(resident, crop_key, fade, level=level), step_key
 
-    @functools.partial(jax.jit, static_argnames="level", donate_argnums=0)
+    # The state stays whole on every device: else a checkpoint, or another process, had parts of it.
+    @functools.partial(
+        jax.jit, static_argnames="level", donate_argnums=0, out_shardings=whole(mesh)
+    )
     def compiled(state, resident, number, fade, rate, *, level):
         images, wanted, step_key = batch(resident, number, state.health.attempt, fade, level)
+        images, wanted = shared_out((images, wanted), mesh)
         return adversarial_step(
             networks,
             transform,
@@ -180,7 +192,8 @@ def train_progressive_gan(
     def step(state: AdversarialState, number: int) -> tuple[AdversarialState, Scalars]:
         stage = growth.stage(number)
         if stage.first:
-            state = with_fresh_moments(state, transform)
+            # Where the others are: elsewhere the level would be compiled for each of both places.
+            state = replicated(with_fresh_moments(state, transform), mesh)
         fade, rate = jnp.float32(stage.fade), jnp.float32(recipe.learning_rates[stage.level])
         return compiled(state, resident, jnp.int32(number), fade, rate, level=stage.level)
 
@@ -188,17 +201,17 @@ def train_progressive_gan(
         """What is written down of a step whose numbers are not finite."""
         stage = growth.stage(number)
         place = jnp.int32(number), jnp.int32(attempt), jnp.float32(stage.fade)
-        images, wanted, _ = batch(resident, *place, stage.level)
+        images, wanted, _ = batch(here(resident), *place, stage.level)
         return {"images": images} | ({} if wanted is None else {"conditions": wanted})
 
     sheet_key = jax.random.fold_in(key, 2**31)
     latents = jax.random.normal(sheet_key, (16, recipe.latent_features))
-    told = with_codes(sheet_key, real.crops(resident, sheet_key, 16)[1], recipe.codes, 16)
+    told = with_codes(sheet_key, real.crops(here(resident), sheet_key, 16)[1], recipe.codes, 16)
 
     def show_state(state: AdversarialState, done: int) -> None:
         if show is not None:
             stage = growth.stage(done - 1)
-            generator = nnx.merge(networks.generator, state.average)
+            generator = nnx.merge(networks.generator, here(state.average))
             images = jax.jit(generator.__call__, static_argnames="level")(
                 latents, told, level=stage.level, fade=jnp.float32(stage.fade)
             )
@@ -215,7 +228,7 @@ def train_progressive_gan(
         title="training",
         guard=Guard(given, nonfinite),
     )
-    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
+    return ProgressiveGAN(nnx.merge(networks.generator, here(state.average)), recipe)
 
 
 def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:

@@ -6,12 +6,10 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from idml_jax.data import Resident, random_crops_and_sources
 from idml_jax.models import downsample, upsample
-from idml_jax.training.devices import shared_out
 from idml_jax.training.progressive_recipe import Recipe
 from idml_jax.typing import Array, Conditions, Images
 
@@ -28,13 +26,10 @@ class RealImages:
     recipe : Recipe
     conditions : array of shape (micrographs, conditions), or callable, optional
         As for `train_progressive_gan`.
-    mesh : Mesh
-        Devices that share a batch.
     """
 
     recipe: Recipe
     conditions: Wanted | None
-    mesh: Mesh
 
     def check(self, micrographs: int) -> None:
         """Refuse conditions that the recipe does not know of, or that are not one row each.
@@ -65,7 +60,7 @@ class RealImages:
         crops, conditions = self.crops(resident, key, count)
         levels = len(self.recipe.features)
         images = images_of_level(crops, fade, level=level, levels=levels)
-        return shared_out((images, conditions), self.mesh)
+        return images, conditions
 
     def crops(
         self, resident: Resident, key: PRNGKeyArray, count: int

@@ -10,9 +10,13 @@ from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAt
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from idml_jax.training.processes import leads
+
 
 class Records:
     """Writes ``stats.jsonl`` and TensorBoard events into a run's folder.
+
+    Of several processes that train together, the first writes and the others do nothing.
 
     Parameters
     ----------
@@ -26,6 +30,9 @@ class Records:
 
     def __init__(self, folder: pathlib.Path, *, done: int):
         self._lines = folder / "stats.jsonl"
+        self._events = None
+        if not leads():
+            return
         kept = [line for line in read_records(folder) if line["step"] <= done]
         self._lines.write_text("".join(json.dumps(line) + "\n" for line in kept))
         self._events = EventFileWriter(str(folder))
@@ -34,10 +41,13 @@ class Records:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Add one record: the state of things after `step` steps."""
+        if self._events is None:
+            return
         with self._lines.open("a") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         summary = Summary(
