@@ -155,14 +155,32 @@ class Generator(nnx.Module):
         images : float32 array of shape (batch, rows, cols, channels)
             Grey values, in [0, 1] but for overshoots; or memberships of phases.
         """
-        level = self.levels - 1 if level is None else level
+        return self.draw(self.style(latents, conditions), level=level, fade=fade)
+
+    def style(
+        self, latents: Latents, conditions: Conditions | None = None
+    ) -> Float[Array, "batch first_rows first_cols features"]:
+        """What the first layer makes of latents: all that the rest knows of them.
+
+        Images of styles nearer to the mean of many are more typical and less varied (truncation).
+        """
         x = self.first(pixel_norm(latents))
         if self.wanted is not None:
             if conditions is None:
                 raise ValueError("this generator is told what is wanted: give it `conditions`.")
             x = x + self.wanted(conditions)
-        x = pixel_norm(leaky(x).reshape(-1, *self.first_shape))
-        x = pixel_norm(leaky(self.conv(x)))
+        return pixel_norm(leaky(x).reshape(-1, *self.first_shape))
+
+    def draw(
+        self,
+        style: Float[Array, "batch first_rows first_cols features"],
+        *,
+        level: int | None = None,
+        fade: Float[Array, ""] | float = 1.0,
+    ) -> Images:
+        """Images of styles, at one level."""
+        level = self.levels - 1 if level is None else level
+        x = pixel_norm(leaky(self.conv(style)))
         coarser = x
         for block in self.blocks[:level]:
             coarser, x = x, block(x)

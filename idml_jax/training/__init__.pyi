@@ -5,9 +5,9 @@ from .adversarial_state import initial_state as initial_state
 from .adversarial_state import with_fresh_moments as with_fresh_moments
 from .augmentation import augment as augment
 from .autoencoder import Autoencoder as Autoencoder
-from .autoencoder import AutoencoderRecipe as AutoencoderRecipe
 from .autoencoder import load_autoencoder as load_autoencoder
 from .autoencoder import train_autoencoder as train_autoencoder
+from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
 from .growth import Growth as Growth
 from .health import Health as Health
@@ -27,3 +27,6 @@ from .regression import RegressionRecipe as RegressionRecipe
 from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
+from .weights import load_generator as load_generator
+from .weights import read_card as read_card
+from .weights import write_generator as write_generator

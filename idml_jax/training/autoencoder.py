@@ -6,122 +6,23 @@ import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.data import Micrograph, keep_on_device, random_crops
-from idml_jax.models import (
-    Likelihood,
-    Penalty,
-    Pixels,
-    Posterior,
-    RotationInvariantVAE,
-    VariationalAutoencoder,
-    negative_evidence_bound,
-)
+from idml_jax.models import Penalty, Pixels, Posterior, negative_evidence_bound
 from idml_jax.report import claim
+from idml_jax.training.autoencoder_recipe import AutoencoderRecipe, Network
+from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.loop import train
+from idml_jax.training.optimization import FitState
 from idml_jax.typing import Array, Conditions, Latents
-
-Network: TypeAlias = VariationalAutoencoder | RotationInvariantVAE
-"""Either one; a network of your own has the same methods."""
-
-
-@dataclasses.dataclass(frozen=True)
-class AutoencoderRecipe:
-    """What an autoencoder was made with: written beside its checkpoints, read to load it.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Sides of an image, or of a volume if "convolutional": multiples of
-        ``2**(len(features) - 1)``.
-    kind : {"convolutional", "rotation-invariant"}
-        `VariationalAutoencoder` or `RotationInvariantVAE`.
-    channels : int
-        Channels of an image, or phases.
-    latent_features : int
-        Numbers of the code; beside angle and shift, if "rotation-invariant".
-    features : tuple of int
-        Channels of the networks at each resolution, the finest first.
-    likelihood, deviation
-        Of the pixels, as in `Likelihood`.
-    conditions : int
-        Numbers known of each image, if "convolutional".
-    periodic : bool
-        Whether images tile the plane, if "convolutional".
-    shift : float
-        Of "rotation-invariant" ones: standard deviation of shifts, in half sides.
-    beta : float
-        Weight of the divergence: 1 for the evidence's lower bound, more for latents that are
-        less entangled [1]_.
-    warm_up : int
-        Steps in which the weight of the divergence grows from nothing [2]_: without them latents
-        may be given up before the decoder has learned to use them.
-    steps, batch, learning_rate, seed
-        As in `RegressionRecipe`.
-
-    References
-    ----------
-    .. [1] I. Higgins et al., "beta-VAE: learning basic visual concepts with a constrained
-       variational framework", ICLR 2017.
-    .. [2] C. K. Sonderby et al., "Ladder variational autoencoders", NeurIPS 2016, section 3.1.
-    """
-
-    shape: tuple[int, ...]
-    kind: Literal["convolutional", "rotation-invariant"] = "convolutional"
-    channels: int = 1
-    latent_features: int = 8
-    features: tuple[int, ...] = (16, 32, 64)
-    likelihood: Literal["gaussian", "bernoulli", "categorical"] = "bernoulli"
-    deviation: float = 0.1
-    conditions: int = 0
-    periodic: bool = True
-    shift: float = 0.1
-    beta: float = 1.0
-    warm_up: int = 0
-    steps: int = 2000
-    batch: int = 32
-    learning_rate: float = 3e-3
-    seed: int = 0
-
-    def __post_init__(self):
-        if self.conditions and self.kind != "convolutional":
-            raise ValueError(f"a {self.kind} network takes no `conditions` (={self.conditions}).")
-        if self.likelihood == "categorical" and self.channels < 2:
-            raise ValueError("a categorical likelihood has two or more phases as `channels`.")
-
-    def network(self) -> Network:
-        """The network with the initial values of the seed."""
-        rngs, likelihood = nnx.Rngs(self.seed), Likelihood(self.likelihood, self.deviation)
-        sizes = self.shape, self.channels, self.latent_features
-        shared = {"features": self.features, "likelihood": likelihood, "rngs": rngs}
-        if self.kind == "rotation-invariant":
-            return RotationInvariantVAE(*sizes, shift=self.shift, **shared)
-        return VariationalAutoencoder(
-            *sizes, conditions=self.conditions, periodic=self.periodic, **shared
-        )
-
-    def transform(self) -> optax.GradientTransformation:
-        """The optimizer."""
-        rate = optax.schedules.warmup_cosine_decay_schedule(
-            0.0, self.learning_rate, max(1, self.steps // 20), self.steps
-        )
-        return optax.adam(rate, b1=0.9, b2=0.99)
-
-
-class AutoencoderState(NamedTuple):
-    """What a step of the training changes."""
-
-    parameters: nnx.State
-    optimizer: optax.OptState
 
 
 class Autoencoder:
@@ -163,7 +64,7 @@ class Autoencoder:
         def one_batch(images, conditions):
             return self.decode(self.encode(images, conditions).mean, conditions)
 
-        return _in_batches(one_batch, np.asarray(images), conditions, batch)
+        return in_batches(one_batch, batch, images, conditions)
 
     def sample(
         self,
@@ -175,7 +76,7 @@ class Autoencoder:
     ) -> Float[np.ndarray, "count *space channels"]:
         """`count` images of latents drawn from the prior, on the host, made `batch` at a time."""
         latents = np.asarray(self.network.prior(key, count))
-        return _in_batches(self.decode, latents, conditions, batch)
+        return in_batches(self.decode, batch, latents, conditions)
 
     def interpolate(
         self,
@@ -254,7 +155,7 @@ def train_autoencoder(
     claim(run / "autoencoder.json", dataclasses.asdict(recipe) | {"examples": digest})
     transform, network = recipe.transform(), recipe.network()
     structure, parameters = nnx.split(network)
-    state = AutoencoderState(parameters, transform.init(parameters))
+    state = FitState.of(parameters, transform)
     key = jax.random.key(recipe.seed)
     scalars = _scalars(network.latent_features)
 
@@ -272,12 +173,10 @@ def train_autoencoder(
             return found.total, found
 
         slopes, found = jax.grad(loss, has_aux=True)(state.parameters)
-        steps, optimizer = transform.update(slopes, state.optimizer, state.parameters)
-        parameters = jax.tree.map(jnp.add, state.parameters, steps)
         sums = found.total, found.negative_log_likelihood, found.divergence.sum(), found.penalty
-        return AutoencoderState(parameters, optimizer), scalars(*sums, *found.divergence)
+        return state.stepped(slopes, transform), scalars(*sums, *found.divergence)
 
-    def show_state(state: AutoencoderState, done: int) -> None:
+    def show_state(state: FitState, done: int) -> None:
         if show is not None:
             show(Autoencoder(nnx.merge(structure, state.parameters)), done)
 
@@ -305,10 +204,9 @@ def load_autoencoder(run: str | pathlib.Path) -> Autoencoder:
     run = pathlib.Path(run)
     options = options_of(run / "autoencoder.json", "autoencoder")
     del options["examples"]
-    shape, features = (tuple(options.pop(name)) for name in ("shape", "features"))
-    recipe = AutoencoderRecipe(shape=shape, features=features, **options)
+    recipe = AutoencoderRecipe.from_plain(options)
     structure, parameters = nnx.split(recipe.network())
-    state = AutoencoderState(parameters, recipe.transform().init(parameters))
+    state = FitState.of(parameters, recipe.transform())
     return Autoencoder(nnx.merge(structure, newest_state(run, state).parameters))
 
 
@@ -365,24 +263,6 @@ def _check(
     if conditions is not None:
         if len(conditions) != len(examples) or not np.isfinite(conditions).all():
             raise ValueError(f"`conditions` has {len(examples)} rows of finite numbers.")
-
-
-def _in_batches(
-    function: Callable[..., Pixels],
-    first: Float[np.ndarray, "count ..."],
-    conditions: Float[Array, "count conditions"] | None,
-    batch: int,
-) -> Float[np.ndarray, "count ..."]:
-    """A function of arrays of one size, computed `batch` at a time and kept on the host."""
-
-    def parts(array):
-        if array is None:
-            return [None] * -(-len(first) // batch)
-        padded = np.concatenate([array, np.repeat(array[-1:], -len(array) % batch, axis=0)])
-        return np.split(padded, len(padded) // batch)
-
-    both = zip(parts(first), parts(conditions), strict=True)
-    return np.concatenate([np.asarray(function(*each)) for each in both])[: len(first)]
 
 
 def _as_float32(conditions: Conditions | None) -> Conditions | None:

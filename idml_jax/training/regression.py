@@ -16,8 +16,10 @@ from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.models import FieldRegressor, PropertyRegressor
 from idml_jax.report import claim
+from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.loop import train
+from idml_jax.training.optimization import FitState, warmed_up_adam
 from idml_jax.typing import Array
 
 Examples: TypeAlias = tuple[Float[Array, "batch *space in"], Float[Array, "batch ..."]]
@@ -85,17 +87,7 @@ class RegressionRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        rate = optax.schedules.warmup_cosine_decay_schedule(
-            0.0, self.learning_rate, max(1, self.steps // 20), self.steps
-        )
-        return optax.adam(rate, b1=0.9, b2=0.99)
-
-
-class RegressionState(NamedTuple):
-    """What a step of the training changes."""
-
-    parameters: nnx.State
-    optimizer: optax.OptState
+        return warmed_up_adam(self.learning_rate, self.steps)
 
 
 class RegressionScalars(NamedTuple):
@@ -142,10 +134,7 @@ class Surrogate:
         self, inputs: Float[Array, "count *space in"], *, batch: int = 32
     ) -> Float[np.ndarray, "count ..."]:
         """The same for many, on the host, computed `batch` at a time."""
-        count, padding = len(inputs), -len(inputs) % batch
-        padded = np.concatenate([inputs, np.repeat(inputs[-1:], padding, axis=0)])
-        parts = np.split(padded, len(padded) // batch)
-        return np.concatenate([np.asarray(self(part)) for part in parts])[:count]
+        return in_batches(self, batch, inputs)
 
 
 def train_regressor(
@@ -211,7 +200,7 @@ def train_regressor(
     transform = recipe.transform()
     network = recipe.network(inputs.shape[-1], targets.shape[-1])
     structure, parameters = nnx.split(network)
-    state = RegressionState(parameters, transform.init(parameters))
+    state = FitState.of(parameters, transform)
     key = jax.random.key(recipe.seed)
     examples = jnp.asarray(inputs), jnp.asarray((targets - mean) / deviation)
 
@@ -228,14 +217,12 @@ def train_regressor(
             return (error**2 if recipe.loss == "squared" else jnp.abs(error)).mean()
 
         value, slopes = jax.value_and_grad(loss)(state.parameters)
-        steps, optimizer = transform.update(slopes, state.optimizer, state.parameters)
-        parameters = jax.tree.map(jnp.add, state.parameters, steps)
-        return RegressionState(parameters, optimizer), RegressionScalars(value)
+        return state.stepped(slopes, transform), RegressionScalars(value)
 
-    def surrogate_of(state: RegressionState) -> Surrogate:
+    def surrogate_of(state: FitState) -> Surrogate:
         return Surrogate(nnx.merge(structure, state.parameters), mean, deviation)
 
-    def show_state(state: RegressionState, done: int) -> None:
+    def show_state(state: FitState, done: int) -> None:
         if show is not None:
             show(surrogate_of(state), done)
 
@@ -268,7 +255,7 @@ def load_surrogate(run: str | pathlib.Path) -> Surrogate:
     features, dilations = (tuple(options.pop(name)) for name in ("features", "dilations"))
     recipe = RegressionRecipe(features=features, dilations=dilations, **options)
     structure, parameters = nnx.split(recipe.network(channels, len(mean)))
-    state = RegressionState(parameters, recipe.transform().init(parameters))
+    state = FitState.of(parameters, recipe.transform())
     state = newest_state(run, state)
     return Surrogate(nnx.merge(structure, state.parameters), mean, deviation)
 

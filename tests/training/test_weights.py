@@ -1,0 +1,71 @@
+"""A generator as one file."""
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from idml_jax import training
+from idml_jax.errors import InputError
+
+RECIPE = training.Recipe.of_size((16, 24), width=8, conditions=1, latent_features=3)
+
+
+@pytest.fixture(scope="module")
+def gan():
+    return training.ProgressiveGAN(RECIPE.networks()[0], RECIPE)
+
+
+@pytest.fixture
+def path(gan, tmp_path):
+    path = tmp_path / "gan.safetensors"
+    training.write_generator(path, gan, card="# Steel\nCC-BY-4.0")
+    return path
+
+
+def test_a_generator_that_is_written_and_read_makes_the_same_images(gan, path):
+    loaded = training.load_generator(path)
+    assert loaded.recipe == gan.recipe
+    wanted = np.ones((4, 1), np.float32)
+    images = gan.sample(jax.random.key(0), 4, conditions=wanted)
+    np.testing.assert_array_equal(images, loaded.sample(jax.random.key(0), 4, conditions=wanted))
+    assert training.read_card(path) == "# Steel\nCC-BY-4.0"
+
+
+def test_other_numbers_make_other_images(gan, path, tmp_path):
+    """The numbers of the file are used, and not those that a network begins with."""
+    with safetensors.safe_open(str(path), framework="numpy") as file:
+        texts = file.metadata()
+        arrays = {name: 2 * file.get_tensor(name) for name in file.keys()}
+    (tmp_path / "other.safetensors").write_bytes(safetensors.numpy.save(arrays, metadata=texts))
+    latents, wanted = np.ones((1, 3), np.float32), np.ones((1, 1), np.float32)
+    other = training.load_generator(tmp_path / "other.safetensors")
+    assert not np.allclose(other(latents, wanted), gan(latents, wanted), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-8]), "not a whole safetensors file"),
+        (lambda path: path.unlink(), "no such file"),
+        (
+            lambda path: path.write_bytes(safetensors.numpy.save({"x": np.ones(3)})),
+            "says of itself 'nothing'",
+        ),
+    ],
+)
+def test_what_is_no_generator_is_refused_by_name(path, spoil, rule):
+    spoil(path)
+    with pytest.raises(InputError, match=rule) as refused:
+        training.load_generator(path)
+    assert "gan.safetensors" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_arrays_of_other_shapes_are_refused(path):
+    with safetensors.safe_open(str(path), framework="numpy") as file:
+        texts = file.metadata()
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+    arrays.pop(sorted(arrays)[0])
+    path.write_bytes(safetensors.numpy.save(arrays, metadata=texts))
+    with pytest.raises(InputError, match="do not fit the network"):
+        training.load_generator(path)
