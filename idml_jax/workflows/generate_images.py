@@ -25,7 +25,7 @@ def write_samples(config: Config) -> None:
     InputError
         If the run has no generator, or the folder belongs to other options.
     """
-    gan = training.load_progressive_gan(config.run)
+    gan = training.load_generator(config.run)
     if gan.recipe.conditions + gan.recipe.codes:
         raise InputError(
             f"{config.run}: this generator is told what is wanted of an image; sample it in "

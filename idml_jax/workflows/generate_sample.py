@@ -16,7 +16,7 @@ class Config:
     """
 
     run: pathlib.Path
-    """Folder of the training."""
+    """Folder of the training, or a generator's .safetensors file."""
     out: pathlib.Path
     """Folder for the images: a new one, or one of the same options."""
     count: int = 64

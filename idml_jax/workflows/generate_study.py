@@ -1,26 +1,21 @@
 """The steps of `idml generate train`, and its page."""
 
 import time
-from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
-from tqdm import tqdm
 
-from idml_jax import data, evaluation, report, training
+from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Images
+from idml_jax.workflows.assessment import Assessment, assess, told
 from idml_jax.workflows.generate_train import Config
-from idml_jax.workflows.generator_figures import copies, correlations, pictures, training_curves
+from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
 from idml_jax.workflows.provenance import versions
 
 SAMPLES = 512
 """Generated images that are compared with the held-out micrographs."""
-
-SHOWN = 8
-"""Images whose nearest training crop is looked for."""
 
 
 def recipe_of(config: Config) -> training.Recipe:
@@ -71,51 +66,20 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
         nonfinite=config.nonfinite,
     )
     trained = time.perf_counter() - began
-    print("comparing generated with held-out micrographs ...")
-    images = gan.sample(jax.random.fold_in(jax.random.key(config.seed), 1), SAMPLES)
-    comparison = evaluation.compare(images, material.held_out, material.train, seed=config.seed)
-    crops = np.concatenate([data.grid_crops(each.image, gan.size) for each in material.held_out])
-    order = np.random.default_rng(config.seed).permutation(len(crops))[:SHOWN]
-    bar = tqdm((*images[:SHOWN], *crops[order]), desc="nearest crops", unit="img", delay=2)
-    nearest = [evaluation.nearest_training_crop(image, material.train) for image in bar]
-    distances = [near.distance for near in nearest]
+    assessment = assess(gan, material, count=SAMPLES, seed=config.seed)
     results = {
-        "comparison": comparison.plain(),
-        "nearest training crop": {
-            "generated": float(np.median(distances[:SHOWN])),
-            "held-out": float(np.median(distances[SHOWN:])),
-        },
+        **assessment.plain(),
         "size": list(gan.size),
         "pixel size": gan.recipe.pixel_size,
         "binning": material.binning,
         "seconds": {"training": trained, "all": time.perf_counter() - began},
-        "text": str(comparison),
     }
     page = report.Page(
         "A generator of micrographs",
         "A progressive GAN learned the material; statistics compare what it makes with "
         "micrographs it never saw.",
     )
-    page.section("The material, and what the generator makes of it")
-    page.figure(pictures(crops, images), "Held-out micrographs above, generated images below.")
-    page.section("Is it the same material?")
-    page.figure(
-        correlations(comparison, gan.recipe.pixel_size),
-        "Radially averaged two-point correlation of the bright phase: means with 95 % bootstrap "
-        "intervals, micrographs resampled first and their crops second.",
-    )
-    page.table(evaluation.COLUMNS, comparison.rows())
-    page.section(
-        "Is it a copy?",
-        "Each generated image above the training crop nearest to it, over every place and all "
-        "eight symmetries.",
-    )
-    page.figure(
-        copies(images, nearest[:SHOWN]),
-        "Root mean square difference to the nearest training crop: generated "
-        f"{results['nearest training crop']['generated']:.3f}, held-out crops "
-        f"{results['nearest training crop']['held-out']:.3f} (medians).",
-    )
+    assessment.show(page, gan.recipe.pixel_size)
     page.section("Training")
     page.figure(
         training_curves(training.read_records(config.run)),
@@ -127,15 +91,47 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
     page.section("Versions")
     page.settings(versions())
     page.write(config.run / "report.html")
+    card = card_of(config, gan, material, assessment)
+    report.write_atomically(config.run / "CARD.md", card)
+    training.write_generator(config.run / "generator.safetensors", gan, card=card)
     report.write_json(config.run / "result.json", results)
 
 
-def summary(results: Mapping[str, Any]) -> str:
+def card_of(
+    config: Config, gan: training.ProgressiveGAN, material: Material, assessment: Assessment
+) -> str:
+    """What a reader of the generator's file has to know: Markdown."""
+    sizes = gan.recipe.pixel_size
+    pixel = "not known" if sizes is None else " x ".join(f"{side:.4g} m" for side in sizes)
+    return "\n".join(
+        [
+            "# A generator of micrographs",
+            "",
+            f"- images: {gan.size[0]} x {gan.size[1]} pixels, a pixel {pixel}, on the grey scale "
+            "that `idml_jax.data.equalize_contrast` makes",
+            f"- micrographs: {config.images.name}, {len(material.train)} to train on and "
+            f"{len(material.held_out)} held out, {material.binning} x {material.binning} pixels "
+            "averaged into one",
+            f"- licence of the micrographs: {config.licence or 'not stated'}",
+            f"- method: progressive GAN, {gan.recipe.growth.steps} steps, latents of "
+            f"{gan.latent_features} numbers, seed {config.seed}; idml_jax {versions()['idml-jax']}",
+            f"- command: `{config.command()}`",
+            "",
+            f"Scores, of {len(assessment.images)} images beside the held-out micrographs:",
+            "",
+            "```",
+            str(assessment.comparison),
+            "```",
+            "",
+        ]
+    )
+
+
+def summary(results: dict[str, Any]) -> str:
     """The table that the terminal shows at the end."""
-    nearest, seconds = results["nearest training crop"], results["seconds"]
+    seconds = results["seconds"]
     rows = [
-        ("nearest training crop, generated", f"{nearest['generated']:.3f} grey values rms"),
-        ("nearest training crop, held-out", f"{nearest['held-out']:.3f} grey values rms"),
+        *told(results),
         ("time, all", f"{seconds['all']:.0f} s"),
         ("time, training", f"{seconds['training']:.0f} s"),
     ]

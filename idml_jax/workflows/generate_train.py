@@ -54,6 +54,8 @@ class Config:
     nonfinite: Literal["stop", "roll back"] = "stop"
     """What is done where a number is not finite: end, or go on from the last checkpoint with other
     random numbers. What the step was given is kept either way."""
+    licence: str = ""
+    """Of the micrographs: it is written on the card that goes with the generator."""
     seed: int = 0
     """Of everything random."""
 
@@ -76,8 +78,25 @@ class Config:
         return {
             name: str(value) if isinstance(value, pathlib.Path) else value
             for name, value in dataclasses.asdict(self).items()
-            if name not in ("run", "save_every")
+            if name not in ("run", "save_every", "licence")
         }
+
+    def command(self) -> str:
+        """What to type for the same generator."""
+        chosen = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        standard = {field.name: field.default for field in dataclasses.fields(self)}
+        words = ["idml generate train"]
+        for name, value in chosen.items():
+            flag = "--" + name.replace("_", "-")
+            if value == standard[name] or name == "licence":
+                continue
+            if isinstance(value, bool):
+                words.append(flag if value else flag.replace("--", "--no-"))
+            elif isinstance(value, tuple):
+                words.append(" ".join([flag, *map(str, value)]))
+            else:
+                words.append(f"{flag} {value.name if isinstance(value, pathlib.Path) else value}")
+        return " ".join(words)
 
 
 def run(config: Config) -> None:

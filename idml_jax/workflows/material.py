@@ -1,11 +1,13 @@
 """A folder of micrographs as a generator wants them: checked, split, binned, on one grey scale."""
 
 import hashlib
+import json
 import pathlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from idml_jax import data
+from idml_jax.errors import InputError
 
 
 class Material(NamedTuple):
@@ -29,6 +31,53 @@ class Material(NamedTuple):
             for role, group in (("training", self.train), ("held-out", self.held_out))
             for micrograph in group
         }
+
+
+def material_of_run(
+    run: pathlib.Path,
+    *,
+    size: tuple[int, int],
+    images: pathlib.Path | None = None,
+    pixel_size: float | None = None,
+    crop_bottom: int | None = None,
+    binning: int | None = None,
+    seed: int | None = None,
+) -> Material:
+    """Micrographs prepared like those that a generator was trained on, by default the same ones.
+
+    Parameters
+    ----------
+    run : path
+        Folder of the training; or the generator's file, which knows no folder of micrographs.
+    size : pair of int
+        Rows and cols of the images.
+    images, pixel_size, crop_bottom, binning, seed
+        In place of the training's, where they are given.
+
+    Raises
+    ------
+    InputError
+        If there are no micrographs to read, or one cannot be used.
+    """
+    known: dict[str, Any] = {}
+    if (run / "config.json").exists():
+        known = json.loads((run / "config.json").read_text())
+        if (run / "result.json").exists():
+            known["binning"] = json.loads((run / "result.json").read_text())["binning"]
+    folder = images or known.get("images")
+    if folder is None:
+        raise InputError(f"{run}: does not know its micrographs; name their folder with --images.")
+    given = {"pixel_size": pixel_size, "crop_bottom": crop_bottom, "binning": binning, "seed": seed}
+    chosen = {name: known.get(name) if value is None else value for name, value in given.items()}
+    return read_material(
+        pathlib.Path(folder),
+        size=size,
+        pixel_size=chosen["pixel_size"],
+        crop_bottom=chosen["crop_bottom"] or 0,
+        binning=chosen["binning"],
+        held_out=known.get("held_out", 0.5),
+        seed=chosen["seed"] or 0,
+    )
 
 
 def read_material(

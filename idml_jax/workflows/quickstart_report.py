@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax import design, evaluation, properties, report
-from idml_jax.workflows.generator_figures import copies, correlations, pictures, training_curves
+from idml_jax import design, properties, report
+from idml_jax.workflows.assessment import Assessment, told
+from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.provenance import versions
 
 
@@ -18,11 +19,7 @@ class Results:
     """Everything that the report shows."""
 
     config: Mapping[str, Any]
-    held_out_images: Float[np.ndarray, "crops rows cols 1"]
-    generated_images: Float[np.ndarray, "samples rows cols 1"]
-    comparison: evaluation.Comparison
-    nearest: Sequence[evaluation.Nearest]
-    nearest_held_out: Sequence[evaluation.Nearest]
+    assessment: Assessment
     property: properties.Property
     generated_values: Float[np.ndarray, " samples"]
     held_out_values: Float[np.ndarray, " crops"]
@@ -35,7 +32,7 @@ class Results:
 
     def numbers(self) -> dict[str, Any]:
         """Every number of the report as plain values: what ``result.json`` holds."""
-        comparison, found = self.comparison, self.design
+        comparison, found = self.assessment.comparison, self.design
         kinds = {
             "generated": comparison.generated,
             "held-out": comparison.held_out,
@@ -54,10 +51,7 @@ class Results:
                 "training to held-out": comparison.real_distance,
                 "held-out half width": comparison.held_out_error,
             },
-            "nearest training crop": {
-                "generated": float(np.median([near.distance for near in self.nearest])),
-                "held-out": float(np.median([near.distance for near in self.nearest_held_out])),
-            },
+            "nearest training crop": self.assessment.plain()["nearest training crop"],
             "property": {
                 "name": self.property.name,
                 "unit": self.property.unit,
@@ -79,15 +73,15 @@ class Results:
         }
 
 
-def summary(numbers: Mapping[str, Any]) -> str:
+def summary(numbers: dict[str, Any]) -> str:
     """The table that the terminal shows at the end."""
     return report.aligned_text(table(numbers))
 
 
-def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
+def table(numbers: dict[str, Any]) -> list[tuple[str, str]]:
     """Rows of name and value, for the terminal and for the page."""
     s2, found = numbers["S2"], numbers["design"]
-    nearest, wanted = numbers["nearest training crop"], numbers["property"]
+    wanted = numbers["property"]
     rows = [
         (
             f"volume fraction, {name}",
@@ -103,8 +97,7 @@ def table(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("S2 distance, generated to held-out", f"{s2['generated to held-out']:.5f}"),
         ("S2 distance, training to held-out", f"{s2['training to held-out']:.5f}  (the floor)"),
         ("S2 half width of the held-out interval", f"{s2['held-out half width']:.5f}"),
-        ("nearest training crop, generated", f"{nearest['generated']:.3f} grey values rms"),
-        ("nearest training crop, held-out", f"{nearest['held-out']:.3f} grey values rms"),
+        *told(numbers),
     ]
     rows += [
         (f"{wanted['name']}, {kind}", f"{mean:.3f} +- {deviation:.3f} {wanted['unit']}".rstrip())
@@ -132,28 +125,7 @@ def write_report(path: pathlib.Path, results: Results) -> None:
         "A progressive GAN learned the material from its micrographs; two-point statistics compare "
         "what it makes with micrographs it never saw; a search of its latents found the design.",
     )
-    page.section("The material, and what the generator makes of it")
-    page.figure(
-        pictures(results.held_out_images, results.generated_images),
-        "Held-out micrographs above, generated images below.",
-    )
-    page.section("Is it the same material?")
-    page.figure(
-        correlations(results.comparison, results.pixel_size),
-        "Radially averaged two-point correlation of the bright phase: means with 95 % bootstrap "
-        "intervals, micrographs resampled first and their crops second.",
-    )
-    page.section(
-        "Is it a copy?",
-        "Each generated image above the training crop nearest to it, over every place and all "
-        "eight symmetries.",
-    )
-    page.figure(
-        copies(results.generated_images, results.nearest),
-        f"Root mean square difference to the nearest training crop: generated "
-        f"{numbers['nearest training crop']['generated']:.3f}, held-out crops "
-        f"{numbers['nearest training crop']['held-out']:.3f} (medians).",
-    )
+    results.assessment.show(page, results.pixel_size)
     page.section("What it does, and the design")
     page.figure(_values(results), f"Of images and of the design: {_named(results.property)}.")
     page.figure(

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from tqdm import tqdm
 
-from idml_jax import data, design, evaluation, properties, report, statistics, training
+from idml_jax import data, design, properties, report, statistics, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Images
+from idml_jax.workflows.assessment import assess
 from idml_jax.workflows.material import Material, read_material
 from idml_jax.workflows.quickstart import Config
 from idml_jax.workflows.quickstart_report import Results, write_report
@@ -21,31 +21,18 @@ MADE = 12
 SAMPLES = 256
 """Generated images that are compared with the held-out micrographs."""
 
-SHOWN = 8
-"""Images that a person is shown, and whose nearest training crop is looked for."""
-
 
 def study(config: Config, material: Material) -> None:
     """From checked micrographs to ``report.html`` and ``result.json``."""
     began = time.perf_counter()
-    key = jax.random.key(config.seed)
-    train, held_out, binning = material
     print(material)
     gan = training.train_progressive_gan(
-        train, run=config.run, recipe=_recipe(config), show=_show_samples(config)
+        material.train, run=config.run, recipe=_recipe(config), show=_show_samples(config)
     )
     trained = time.perf_counter()
 
-    print("comparing generated with held-out micrographs ...")
-    images = gan.sample(jax.random.fold_in(key, 1), SAMPLES)
-    comparison = evaluation.compare(images, held_out, train, seed=config.seed)
-    crops = np.concatenate([data.grid_crops(m.image, gan.size) for m in held_out])
-    chosen = np.random.default_rng(config.seed).permutation(len(crops))[:SHOWN]
-    nearest = [
-        evaluation.nearest_training_crop(image, train)
-        for image in tqdm((*images[:SHOWN], *crops[chosen]), desc="nearest crops", unit="img")
-    ]
-
+    assessment = assess(gan, material, count=SAMPLES, seed=config.seed)
+    images, crops = assessment.images, assessment.crops
     conductivity = properties.Conductivity(
         phases=(1.0, config.contrast), unit="times the dark phase's"
     )
@@ -65,19 +52,15 @@ def study(config: Config, material: Material) -> None:
     each = jax.jit(lambda batch: jax.lax.map(lambda x: along_rows(x), batch, batch_size=32))
     results = Results(
         config=config.plain(),
-        held_out_images=crops,
-        generated_images=images,
-        comparison=comparison,
-        nearest=nearest[:SHOWN],
-        nearest_held_out=nearest[SHOWN:],
+        assessment=assessment,
         property=along_rows,
         generated_values=np.asarray(each(statistics.bright_phase(images))),
         held_out_values=np.asarray(each(statistics.bright_phase(crops))),
         design=result,
         design_tensor=np.asarray(conductivity.tensor(statistics.bright_phase(result.image))),
         records=training.read_records(config.run),
-        pixel_size=train[0].pixel_size,
-        binning=binning,
+        pixel_size=gan.recipe.pixel_size,
+        binning=material.binning,
         seconds={"training": trained - began, "all": time.perf_counter() - began},
     )
     write_report(config.run / "report.html", results)

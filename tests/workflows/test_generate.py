@@ -162,3 +162,73 @@ def test_nothing_to_sample_from_is_one_line(idml, tmp_path):
     assert not (tmp_path / "out").exists()
     status, _, error = idml("generate", "sample", *options, "--count", 0)
     assert (status, error) == (2, "idml: --count (=0) must be at least 1.\n")
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    """The file of a generator that was never trained."""
+    recipe = training.Recipe.of_size((16, 16), width=8, latent_features=4)
+    path = tmp_path_factory.mktemp("weights") / "blobs.safetensors"
+    training.write_generator(path, training.ProgressiveGAN(recipe.networks()[0], recipe))
+    return path
+
+
+def test_a_generator_is_judged_beside_other_micrographs(idml, micrographs, generator, tmp_path):
+    out = tmp_path / "out"
+    options = ("generate", "evaluate", "--run", generator, "--out", out, "--count", 40)
+    status, _, error = idml(*options)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "name their folder with --images" in error and not out.exists()
+    options += ("--images", micrographs, "--binning", 1)
+    status, output, error = idml(*options)
+    assert status == 0, error
+    found = json.loads((out / "result.json").read_text())
+    assert found["comparison"]["images"]["generated"] == 40
+    assert found["comparison"]["specimens"] == {"generated": 1, "held-out": 3, "training": 3}
+    # Noise is not these blobs.
+    assert found["comparison"]["statistics"]["two-point correlation"]["ratio"] > 3
+    assert (out / "report.html").read_text().count("data:image/png;base64,") == 3
+    before = (out / "report.html").stat().st_mtime_ns
+    assert idml(*options)[0] == 0 and (out / "report.html").stat().st_mtime_ns == before
+    status, _, error = idml(*options, "--seed", 5)
+    assert (status, error.count("\n")) == (2, 1) and "seed is None there and 5 here" in error
+
+
+def test_the_way_between_latents_is_drawn_and_kept(idml, generator, tmp_path):
+    options = ("--run", generator, "--out", tmp_path, "--count", 3, "--steps", 5, "--seed", 2)
+    assert idml("generate", "interpolate", *options)[0] == 0
+    latents, images = (np.load(tmp_path / f"{name}.npy") for name in ("latents", "images"))
+    assert latents.shape == (3, 5, 4) and images.shape == (3, 5, 16, 16, 1)
+    gan = training.load_generator(generator)
+    np.testing.assert_allclose(gan(latents[1]), images[1], atol=1e-6)
+    sheet = imageio.imread(tmp_path / "interpolation.png")
+    assert sheet.shape[0] >= 3 * 16 and sheet.shape[1] >= 5 * 16
+
+
+def test_crops_are_looked_for_and_the_table_says_how_far_off_they_are(
+    idml, micrographs, generator, tmp_path
+):
+    options = ("--run", generator, "--images", micrographs, "--out", tmp_path, "--binning", 1)
+    status, output, error = idml("generate", "project", *options, "--count", 3, "--steps", 20)
+    assert status == 0, error
+    lines = (tmp_path / "errors.csv").read_text().splitlines()
+    assert len(lines) == 4 and lines[0].startswith("micrograph,crop,rms error")
+    found = np.array([line.split(",")[2:4] for line in lines[1:]], float)
+    assert (found[:, 0] <= found[:, 1] + 1e-4).all()
+    assert np.load(tmp_path / "latents.npy").shape == (3, 4)
+    assert "rms error, median" in output
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "rule"),
+    [
+        ("evaluate", ("--count", 0), "--count (=0)"),
+        ("interpolate", ("--steps", 1), "2 at least"),
+        ("project", ("--binning", 0), "--binning (=0)"),
+    ],
+)
+def test_an_option_out_of_range_is_one_line(idml, generator, tmp_path, task, option, rule):
+    out = tmp_path / "out"
+    status, _, error = idml("generate", task, "--run", generator, "--out", out, *option)
+    assert (status, error.count("\n")) == (2, 1)
+    assert rule in error and not out.exists()

@@ -1,0 +1,146 @@
+"""What a trained generator is used for: judged again, walked through, and asked for an image."""
+
+import dataclasses
+import hashlib
+import io
+import pathlib
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Float
+
+from idml_jax import data, design, report, training
+from idml_jax.errors import InputError
+from idml_jax.workflows import generate_evaluate, generate_interpolate, generate_project
+from idml_jax.workflows.assessment import assess
+from idml_jax.workflows.material import Material, material_of_run
+from idml_jax.workflows.provenance import versions
+
+
+def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
+    """Write ``report.html`` and the result, where they are not there already."""
+    gan = unconditional(config.run)
+    material = _material(config, gan)
+    _claim(config, gan, material)
+    if result.exists():
+        return
+    print(material)
+    assessment = assess(gan, material, count=config.count, seed=config.seed or 0)
+    page = report.Page(
+        "A generator, compared",
+        "Statistics of what it makes beside those of micrographs.",
+    )
+    assessment.show(page, gan.recipe.pixel_size)
+    page.section("Configuration")
+    page.settings({**_plain(config), "binning used": material.binning})
+    page.section("Versions")
+    page.settings(versions())
+    page.write(config.out / "report.html")
+    report.write_json(result, assessment.plain())
+
+
+def interpolate(config: generate_interpolate.Config) -> None:
+    """Write ``interpolation.png``, and the images and latents as arrays."""
+    gan = unconditional(config.run)
+    _claim(config, gan)
+    ends = design.random_latents(2 * config.count, gan.latent_features, seed=config.seed)
+    latents = design.interpolate_latents(ends[::2], ends[1::2], config.steps)
+    images = np.concatenate([np.asarray(gan(way)) for way in latents])
+    _write_sheet(config.out / "interpolation.png", images, config.steps)
+    _write_array(config.out / "latents.npy", latents)
+    _write_array(config.out / "images.npy", images.reshape(*latents.shape[:2], *images.shape[1:]))
+
+
+def project(config: generate_project.Config) -> str:
+    """Write ``projection.png``, latents and images, ``errors.csv``; the table for the terminal."""
+    gan = unconditional(config.run)
+    material = _material(config, gan)
+    _claim(config, gan, material)
+    seed = config.seed or 0
+    cut = [
+        (micrograph.name, crop)
+        for micrograph in material.held_out
+        for crop in data.grid_crops(micrograph.image, gan.size)
+    ]
+    order = np.random.default_rng(seed).permutation(len(cut))[: config.count]
+    crops = np.stack([cut[place][1] for place in order])
+    found = design.project(gan, crops, steps=config.steps, seed=seed)
+    halves = np.concatenate([crops, found.images])
+    _write_sheet(config.out / "projection.png", halves, len(crops))
+    _write_array(config.out / "latents.npy", found.latents)
+    _write_array(config.out / "images.npy", found.images)
+    deviation = crops.std(axis=(1, 2, 3))
+    head = ("micrograph", "crop", "rms error", "of the best random image", "of a grey image")
+    rows = [
+        (cut[place][0], number, *(f"{value:.4f}" for value in values))
+        for number, (place, *values) in enumerate(
+            zip(order, found.errors, found.start_errors, deviation, strict=True)
+        )
+    ]
+    report.write_atomically(config.out / "errors.csv", report.csv_text(head, rows))
+    medians = [np.median(each) for each in (found.errors, found.start_errors, deviation)]
+    names = ("rms error, median", "of the best of 256 random images", "of a grey image")
+    return report.aligned_text(
+        [(name, f"{value:.4f}") for name, value in zip(names, medians, strict=True)]
+    )
+
+
+def unconditional(run: pathlib.Path) -> training.ProgressiveGAN:
+    """A generator of grey images that is told nothing but latents.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is of another kind.
+    """
+    gan = training.load_generator(run)
+    if gan.recipe.conditions + gan.recipe.codes:
+        raise InputError(
+            f"{run}: this generator is told what is wanted of an image; use it in Python, with "
+            "`conditions`."
+        )
+    if gan.recipe.channels > 1:
+        raise InputError(
+            f"{run}: this generator's images have {gan.recipe.channels} channels; use it in "
+            "Python, where micrographs of as many can be given."
+        )
+    return gan
+
+
+def _material(
+    config: generate_evaluate.Config | generate_project.Config, gan: training.ProgressiveGAN
+) -> Material:
+    names = ("images", "pixel_size", "crop_bottom", "binning", "seed")
+    options = {name: getattr(config, name) for name in names}
+    return material_of_run(config.run, size=gan.size, **options)
+
+
+def _claim(config: Any, gan: training.ProgressiveGAN, material: Material | None = None) -> None:
+    """What the folder belongs to: options, generator and micrographs."""
+    leaves = jax.tree.leaves(nnx.state(gan.generator))
+    parameters = b"".join(np.asarray(leaf).tobytes() for leaf in leaves)
+    known = {"generator": hashlib.sha256(parameters).hexdigest()[:16]}
+    if material is not None:
+        known |= material.fingerprint()
+    report.claim(config.out / "options.json", _plain(config) | known)
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    return {
+        name: str(value) if isinstance(value, pathlib.Path) else value
+        for name, value in dataclasses.asdict(config).items()
+        if name != "out"
+    }
+
+
+def _write_sheet(
+    path: pathlib.Path, images: Float[np.ndarray, "count rows cols 1"], columns: int
+) -> None:
+    report.write_grey_png(path, report.sheet(images[..., 0], columns=columns))
+
+
+def _write_array(path: pathlib.Path, array: Float[np.ndarray, "*shape"]) -> None:
+    np.save(buffer := io.BytesIO(), array)
+    report.write_atomically(path, buffer.getvalue())
