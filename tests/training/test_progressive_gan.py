@@ -76,8 +76,10 @@ def state_of(run):
 def unbroken(tmp_path_factory):
     """A run that nobody stopped."""
     run = tmp_path_factory.mktemp("unbroken")
-    done = subprocess.run(command(run, run / "cache"), env=environment(), capture_output=True)
+    spoken = environment() | {"JAX_LOG_COMPILES": "1"}
+    done = subprocess.run(command(run, run / "cache"), env=spoken, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
+    (run / "stderr.txt").write_bytes(done.stderr)
     return run
 
 
@@ -111,6 +113,12 @@ def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one_bit_for_bit(
         np.testing.assert_array_equal(found, expected)
     steps = [record["step"] for record in training.read_records(tmp_path)]
     assert steps == [record["step"] for record in training.read_records(unbroken)]
+
+
+def test_a_level_is_compiled_once(unbroken):
+    """Also where its first step finds moments that were wiped, and the next ones do not."""
+    said = (unbroken / "stderr.txt").read_text()
+    assert said.count("Finished XLA compilation of jit(compiled)") == len(TINY.features)
 
 
 def test_a_finished_run_is_loaded_and_not_trained_again(unbroken):
@@ -157,7 +165,12 @@ def test_a_level_without_its_entry_is_refused(name, entry):
 
 
 def test_numbers_that_are_not_finite_stop_the_run_and_the_images_are_kept(tmp_path):
-    recipe = dataclasses.replace(TINY, penalties=(float("inf"),) * 2)
+    recipe = training.Recipe(
+        features=(4,),
+        growth=training.Growth(images=(8,), batches=(4,)),
+        learning_rates=(1e-3,),
+        penalties=(float("inf"),),
+    )
     with pytest.raises(InputError, match="numbers of step 0 are not finite"):
         training.train_progressive_gan(two_micrographs(), run=tmp_path, recipe=recipe)
     images = np.load(tmp_path / "bad_step_000000_0.npz")["images"]

@@ -51,7 +51,7 @@ def test_from_micrographs_to_a_generator_a_comparison_and_a_page_and_again(
     idml, micrographs, trained
 ):
     arguments = ("generate", "train", "--images", micrographs, "--run", trained, *SMALL)
-    status, output, error = idml(*arguments)
+    status, output, error = idml(*arguments, "--licence", "CC-BY-4.0")
     assert status == 0, error
     assert output.splitlines()[-1] == f"report: {trained / 'report.html'}"
     assert "5 micrographs to train on, 1 held out" in output
@@ -63,7 +63,15 @@ def test_from_micrographs_to_a_generator_a_comparison_and_a_page_and_again(
     page = (trained / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 4
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert training.load_progressive_gan(trained).recipe.augmented
+    gan = training.load_generator(trained / "generator.safetensors")
+    assert gan.recipe.augmented
+    latents = np.ones((1, 4), np.float32)
+    np.testing.assert_array_equal(gan(latents), training.load_progressive_gan(trained)(latents))
+    card = (trained / "CARD.md").read_text()
+    assert training.read_card(trained / "generator.safetensors") == card
+    assert "licence of the micrographs: CC-BY-4.0" in card
+    assert f"idml generate train --images {micrographs.name} --run run --size 16" in card
+    assert "--augmented" in card and found["text"] in card
     made = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     status, again, _ = idml(*arguments, "--save-every", 7)
     assert status == 0
