@@ -8,12 +8,39 @@ import pathlib
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import jax
+import jaxlib
 import jaxtyping
 import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+def pytest_configure(config):
+    """Compile in a third of the time: what the tests compute takes less than to compile it.
+
+    XLA's newer emitters of fused loops, and LLVM's optimizations, are left out; modules that use
+    `optimized`, and the slow proofs, compute for long and have the latter. A flag that XLA does
+    not know ends the process, and later versions do not know this one.
+    """
+    os.environ.setdefault("XLA_FLAGS", "")
+    if jaxlib.__version__.startswith("0.10."):
+        os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
+    if config.option.markexpr == "not slow":
+        # Of subprocesses too.
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture(scope="module")
+def optimized():
+    """For modules that compute for longer than they compile."""
+    before = jax.config.jax_disable_most_optimizations
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
 
 REAL_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -36,6 +36,8 @@ law = settings(max_examples=15, deadline=None, derandomize=True)
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 exactly = {"tolerance": 1e-9}
 
+pytestmark = pytest.mark.usefixtures("optimized")
+
 
 def random_moduli(seed, shape):
     """Log-normal, so that no two pixels are equal."""
