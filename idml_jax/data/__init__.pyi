@@ -3,6 +3,7 @@ from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length
 from .contrast import equalize_contrast as equalize_contrast
 from .contrast import mean_chord_length as mean_chord_length
+from .crops import Cut as Cut
 from .crops import Resident as Resident
 from .crops import check_sizes as check_sizes
 from .crops import grid_crops as grid_crops
@@ -13,7 +14,12 @@ from .labels import read_labels as read_labels
 from .micrograph import Micrograph as Micrograph
 from .reading import read_folder as read_folder
 from .reading import read_micrograph as read_micrograph
+from .residence import bytes_on_device as bytes_on_device
+from .residence import device_memory as device_memory
 from .splits import split_by_specimen as split_by_specimen
+from .streamed import batches_of as batches_of
+from .streamed import read_ahead as read_ahead
+from .streamed import streamed_crops as streamed_crops
 from .synthetic import checkerboard as checkerboard
 from .synthetic import gaussian_random_field as gaussian_random_field
 from .synthetic import laminate as laminate

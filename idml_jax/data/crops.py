@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray, UInt8
 
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.errors import InputError
@@ -27,6 +27,13 @@ class Resident(NamedTuple):
     sizes: Int[Array, "count 2"]
 
 
+class Cut(NamedTuple):
+    """Crops in 8 bits, and the number of the micrograph that each was cut from."""
+
+    images: UInt8[Array, "*crops rows cols channels"]
+    sources: Int[Array, "*crops"]
+
+
 def check_sizes(micrographs: Sequence[Micrograph], *, size: Size) -> None:
     """Refuse micrographs that a crop of `size` pixels does not fit into.
 
@@ -45,6 +52,41 @@ def check_sizes(micrographs: Sequence[Micrograph], *, size: Size) -> None:
             )
 
 
+def channels_of(micrographs: Sequence[Micrograph]) -> int:
+    """The number of channels that all micrographs have.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    counts = {micrograph.image.shape[-1] for micrograph in micrographs}
+    if len(counts) != 1:
+        raise InputError(
+            f"the micrographs have {sorted(counts)} channels; one set has one number of channels: "
+            "use `micrograph.grey()`."
+        )
+    return counts.pop()
+
+
+def in_bytes(image: Image, micrograph: Micrograph) -> UInt8[np.ndarray, "rows cols channels"]:
+    """A micrograph's image, or a part of it, in 8 bits.
+
+    Raises
+    ------
+    InputError
+        If it has values outside of [0, 1].
+    """
+    low, high = image.min(), image.max()
+    # Not a number is in no range.
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"{micrograph.label}: values from {low} to {high}; an image to train on has values in "
+            "[0, 1] and no other: scale it, or take it away."
+        )
+    return np.rint(image * 255).astype(np.uint8)
+
+
 def keep_on_device(micrographs: Sequence[Micrograph], *, size: Size) -> Resident:
     """Micrographs as 8-bit arrays on the device, to crop images of `size` pixels from.
 
@@ -55,24 +97,12 @@ def keep_on_device(micrographs: Sequence[Micrograph], *, size: Size) -> Resident
         of channels differ.
     """
     check_sizes(micrographs, size=size)
-    counts = {micrograph.image.shape[-1] for micrograph in micrographs}
-    if len(counts) != 1:
-        raise InputError(
-            f"the micrographs have {sorted(counts)} channels; one set has one number of channels: "
-            "use `micrograph.grey()`."
-        )
+    channels = channels_of(micrographs)
     sizes = np.array([micrograph.size for micrograph in micrographs], np.int32)
-    frame = np.zeros((len(micrographs), *sizes.max(axis=0), counts.pop()), np.uint8)
+    frame = np.zeros((len(micrographs), *sizes.max(axis=0), channels), np.uint8)
     for place, micrograph in zip(frame, micrographs, strict=True):
         rows, cols = micrograph.size
-        low, high = micrograph.image.min(), micrograph.image.max()
-        # Not a number is in no range.
-        if not (low >= 0 and high <= 1):
-            raise InputError(
-                f"{micrograph.label}: values from {low} to {high}; an image to train on has "
-                "values in [0, 1] and no other: scale it, or take it away."
-            )
-        place[:rows, :cols] = np.rint(micrograph.image * 255)
+        place[:rows, :cols] = in_bytes(micrograph.image, micrograph)
     return Resident(jnp.asarray(frame), jnp.asarray(sizes))
 
 
