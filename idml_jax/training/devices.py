@@ -44,3 +44,9 @@ def shared_out(batch: Tree, mesh: Mesh) -> Tree:
     """In a compiled function: each device computes its share of the images of a batch."""
     sharding = NamedSharding(mesh, PartitionSpec("images"))
     return jax.lax.with_sharding_constraint(batch, sharding)
+
+
+def put_together(share: Tree, mesh: Mesh) -> Tree:
+    """A batch over all devices, of the share that each process has on its host."""
+    sharding = NamedSharding(mesh, PartitionSpec("images"))
+    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, x), share)

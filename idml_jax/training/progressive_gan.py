@@ -1,5 +1,6 @@
 """Train a progressive GAN on micrographs; a trained one as a function of latents."""
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -12,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, PRNGKeyArray
 
-from idml_jax.data import Micrograph, Resident, keep_on_device
+from idml_jax.data import Cut, Micrograph, Resident
 from idml_jax.models import Generator
 from idml_jax.report import claim
 from idml_jax.training.adversarial import adversarial_step, with_codes
@@ -24,6 +25,7 @@ from idml_jax.training.adversarial_state import (
 )
 from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.devices import device_mesh, replicated, shared_out, whole
+from idml_jax.training.feeding import RECORD, Way, feed_of
 from idml_jax.training.loop import Guard, train
 from idml_jax.training.processes import by_leader, check_alike, here
 from idml_jax.training.progressive_recipe import Recipe
@@ -101,6 +103,7 @@ def train_progressive_gan(
     save_every: int = 100,
     show: Callable[[Images, int], None] | None = None,
     nonfinite: Literal["stop", "roll back"] = "stop",
+    data: Way = "auto",
 ) -> ProgressiveGAN:
     """Train a progressive GAN on random crops of micrographs; go on where a run stopped.
 
@@ -126,6 +129,10 @@ def train_progressive_gan(
         generator's images of 16 latents, and conditions, that stay the same.
     nonfinite : {"stop", "roll back"}
         What is done where a loss or parameter is not finite: see `Guard`.
+    data : {"auto", "resident", "streamed"}
+        Whether the micrographs stay on the device, or crops of them are cut on the host and sent to
+        it; they may then be memory-mapped files. By default they stay if they fill no more than a
+        quarter of the device's memory. The crops are of the same kinds, and not the same ones.
 
     Returns
     -------
@@ -152,29 +159,31 @@ def train_progressive_gan(
     mesh = device_mesh(growth.batches)
     real = RealImages(recipe, conditions)
     real.check(len(micrographs))
-    resident = keep_on_device(micrographs, size=recipe.size)
-    plain = dataclasses.asdict(recipe)
-    check_alike("the options", repr(plain).encode())
-    check_alike("the micrographs", resident.images)
-    resident = replicated(resident, mesh)
-    by_leader(lambda: claim(run / "generator.json", plain))
+    check_alike("the options", repr((recipe, data)).encode())
+    feed = feed_of(micrographs, recipe, mesh, data, run)
+
+    def claim_run() -> None:
+        claim(run / "generator.json", dataclasses.asdict(recipe))
+        claim(run / RECORD, {"data": feed.way})
+
+    by_leader(claim_run)
     networks, state = initial_state(*recipe.networks(), transform)
     key = jax.random.key(recipe.seed)
 
     def batch(
-        resident: Resident, number: jax.Array, attempt: jax.Array, fade: jax.Array, level: int
+        fed: Resident | Cut, number: jax.Array, attempt: jax.Array, fade: jax.Array, level: int
     ) -> tuple[Images, Conditions | None, PRNGKeyArray]:
         """What a step is given. A key of a number of its own: a stopped run goes on alike."""
         attempt_key = jax.random.fold_in(jax.random.fold_in(key, number), attempt)
         crop_key, step_key = jax.random.split(attempt_key)
-        return *real.of_step(resident, crop_key, fade, level=level), step_key
+        return *real.of_step(fed, crop_key, fade, level=level), step_key
 
     # The state stays whole on every device: else a checkpoint, or another process, had parts of it.
     @functools.partial(
         jax.jit, static_argnames="level", donate_argnums=0, out_shardings=whole(mesh)
     )
-    def compiled(state, resident, number, fade, rate, *, level):
-        images, wanted, step_key = batch(resident, number, state.health.attempt, fade, level)
+    def compiled(state, fed, number, fade, rate, *, level):
+        images, wanted, step_key = batch(fed, number, state.health.attempt, fade, level)
         images, wanted = shared_out((images, wanted), mesh)
         return adversarial_step(
             networks,
@@ -195,18 +204,19 @@ def train_progressive_gan(
             # Where the others are: elsewhere the level would be compiled for each of both places.
             state = replicated(with_fresh_moments(state, transform), mesh)
         fade, rate = jnp.float32(stage.fade), jnp.float32(recipe.learning_rates[stage.level])
-        return compiled(state, resident, jnp.int32(number), fade, rate, level=stage.level)
+        fed = feed.of_step(number, state.health)
+        return compiled(state, fed, jnp.int32(number), fade, rate, level=stage.level)
 
     def given(number: int, attempt: int) -> dict[str, Array]:
         """What is written down of a step whose numbers are not finite."""
         stage = growth.stage(number)
         place = jnp.int32(number), jnp.int32(attempt), jnp.float32(stage.fade)
-        images, wanted, _ = batch(here(resident), *place, stage.level)
+        images, wanted, _ = batch(feed.again(number, attempt), *place, stage.level)
         return {"images": images} | ({} if wanted is None else {"conditions": wanted})
 
     sheet_key = jax.random.fold_in(key, 2**31)
     latents = jax.random.normal(sheet_key, (16, recipe.latent_features))
-    told = with_codes(sheet_key, real.crops(here(resident), sheet_key, 16)[1], recipe.codes, 16)
+    told = with_codes(sheet_key, real.crops(feed.beside(16), sheet_key, 16)[1], recipe.codes, 16)
 
     def show_state(state: AdversarialState, done: int) -> None:
         if show is not None:
@@ -217,17 +227,18 @@ def train_progressive_gan(
             )
             show(jnp.clip(images, 0, 1), done)
 
-    state = train(
-        replicated(state, mesh),
-        step,
-        steps=growth.steps,
-        images=lambda number: growth.batches[growth.stage(number).level],
-        run=run,
-        save_every=save_every,
-        show=show_state,
-        title="training",
-        guard=Guard(given, nonfinite),
-    )
+    with contextlib.closing(feed):
+        state = train(
+            replicated(state, mesh),
+            step,
+            steps=growth.steps,
+            images=lambda number: growth.batches[growth.stage(number).level],
+            run=run,
+            save_every=save_every,
+            show=show_state,
+            title="training",
+            guard=Guard(given, nonfinite),
+        )
     return ProgressiveGAN(nnx.merge(networks.generator, here(state.average)), recipe)
 
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from idml_jax.data import Resident, random_crops_and_sources
+from idml_jax.data import Cut, Resident, random_crops_and_sources
 from idml_jax.models import downsample, upsample
 from idml_jax.training.progressive_recipe import Recipe
 from idml_jax.typing import Array, Conditions, Images
@@ -53,20 +53,24 @@ class RealImages:
                 )
 
     def of_step(
-        self, resident: Resident, key: PRNGKeyArray, fade: Float[jax.Array, ""], *, level: int
+        self, fed: Resident | Cut, key: PRNGKeyArray, fade: Float[jax.Array, ""], *, level: int
     ) -> tuple[Images, Conditions | None]:
         """A batch for a step of a level, and its conditions."""
         count = self.recipe.growth.batches[level]
-        crops, conditions = self.crops(resident, key, count)
+        crops, conditions = self.crops(fed, key, count)
         levels = len(self.recipe.features)
         images = images_of_level(crops, fade, level=level, levels=levels)
         return images, conditions
 
     def crops(
-        self, resident: Resident, key: PRNGKeyArray, count: int
+        self, fed: Resident | Cut, key: PRNGKeyArray, count: int
     ) -> tuple[Images, Conditions | None]:
-        """Crops of full size, and their conditions."""
-        crops, sources = random_crops_and_sources(key, resident, count=count, size=self.recipe.size)
+        """Crops of full size, and their conditions; the key is not used where they are cut."""
+        if isinstance(fed, Cut):
+            crops, sources = fed.images.astype(jnp.float32) / jnp.float32(255), fed.sources
+        else:
+            size = self.recipe.size
+            crops, sources = random_crops_and_sources(key, fed, count=count, size=size)
         return crops, self._conditions_of(crops, sources)
 
     def _conditions_of(self, crops: Images, sources: Int[Array, " count"]) -> Conditions | None:

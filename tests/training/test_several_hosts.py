@@ -34,7 +34,7 @@ from test_progressive_gan import two_micrographs
 from idml_jax import training
 gan = training.train_progressive_gan(
     two_micrographs(), run=run, recipe=here.recipe(process if "stopped" in sys.argv else None),
-    save_every=30, show=lambda images, done: print("shown", done),
+    save_every=30, show=lambda images, done: print("shown", done), data=sys.argv[5],
 )
 np.save(f"{run}/images_of_{process}.npy", gan.sample(jax.random.key(0), 3))
 """
@@ -158,12 +158,13 @@ def test_two_processes_go_back_from_bad_numbers_and_write_them_down_once(tmp_pat
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_generator_of_one(tmp_path):
-    alone(GENERATOR, tmp_path / "one")
-    together(GENERATOR, tmp_path / "two")
-    together(GENERATOR, tmp_path / "stopped", "stopped", statuses=(1, 1))
+@pytest.mark.parametrize("way", ["resident", "streamed"])
+def test_two_processes_train_the_generator_of_one(way, tmp_path):
+    alone(GENERATOR, tmp_path / "one", way)
+    together(GENERATOR, tmp_path / "two", way)
+    together(GENERATOR, tmp_path / "stopped", way, "stopped", statuses=(1, 1))
     assert [each["step"] for each in training.read_records(tmp_path / "stopped")] == [20]
-    said = together(GENERATOR, tmp_path / "stopped")
+    said = together(GENERATOR, tmp_path / "stopped", way)
     # It goes on at step 20.
     assert [out.count("shown") for out, _ in said] == [2, 0], said
     one, two, stopped = (
