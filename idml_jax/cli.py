@@ -118,6 +118,8 @@ def join_processes() -> None:
     if jax.process_index():
         # The file itself and not only Python's: what connects the processes prints as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Read when tqdm is imported, by the rooms that the goal needs.
+        os.environ["TQDM_DISABLE"] = "1"
 
 
 def _several_are_meant() -> bool:

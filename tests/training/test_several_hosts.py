@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
-from idml_jax import training
+from idml_jax import cli, training
+from idml_jax.errors import InputError
 
 JOIN = """
 import os, signal, sys
@@ -72,11 +74,10 @@ def begun(script, run, process, port, *options):
 
 def train_arithmetic(run, process, options):
     """The training of test_loop, its state on both devices."""
-    import jax
     import jax.numpy as jnp
     from test_loop import State, compiled
 
-    from idml_jax.errors import InputError, Stopped
+    from idml_jax.errors import Stopped
     from idml_jax.training.devices import device_mesh, replicated
     from idml_jax.training.health import healthy
     from idml_jax.training.processes import by_leader, check_alike, here, largest
@@ -192,6 +193,8 @@ from idml_jax import cli
 cli.prepare_jax()
 cli.join_processes()
 print("process", jax.process_index(), "of", jax.process_count())
+from tqdm import tqdm
+list(tqdm(range(3)))
 """
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -199,13 +202,43 @@ print("process", jax.process_index(), "of", jax.process_count())
     started = [begun(script, tmp_path, number, "0", port) for number in (0, 1)]
     said = [each.communicate(timeout=100) for each in started]
     assert [out for out, _ in said] == ["process 0 of 2\n", ""], said
+    assert ["it/s" in error for _, error in said] == [True, False], said
+
+
+SLURM = {"SLURM_STEP_NODELIST": "node[1-2]", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
+OPEN_MPI = {"OMPI_MCA_orte_hnp_uri": "1.0;tcp://10.96.0.1:34911"}
+
+
+@pytest.mark.parametrize(
+    "environment, several",
+    [
+        ({}, False),
+        (SLURM | {"SLURM_NTASKS": "2"}, True),
+        (SLURM | {"SLURM_NTASKS": "1"}, False),
+        # A batch script, which Slurm starts once however many tasks it has room for.
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, False),
+        (OPEN_MPI | {"OMPI_COMM_WORLD_SIZE": "2"}, True),
+        (OPEN_MPI | {"OMPI_COMM_WORLD_SIZE": "1"}, False),
+        ({"TPU_WORKER_HOSTNAMES": "localhost"}, False),
+        ({"TPU_WORKER_HOSTNAMES": "10.0.0.1,10.0.0.2"}, True),
+    ],
+)
+def test_only_a_launcher_of_several_processes_makes_the_command_line_join(
+    environment, several, monkeypatch
+):
+    joined = []
+    for name in os.environ:
+        if name.startswith(("JAX_", "SLURM_", "OMPI_", "TPU_")):
+            monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(jax.distributed, "initialize", lambda **given: joined.append(given))
+    cli.join_processes()
+    assert joined == [{"num_processes": None, "process_id": None}] * several
 
 
 @pytest.mark.parametrize("missing", ["JAX_NUM_PROCESSES", "JAX_PROCESS_ID"])
 def test_an_environment_that_does_not_say_enough_is_refused(missing, tmp_path, monkeypatch):
-    from idml_jax import cli
-    from idml_jax.errors import InputError
-
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1")
     for name in {"JAX_NUM_PROCESSES", "JAX_PROCESS_ID"} - {missing}:
         monkeypatch.setenv(name, "1")
