@@ -9,14 +9,14 @@ from .autoencoder import load_autoencoder as load_autoencoder
 from .autoencoder import train_autoencoder as train_autoencoder
 from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
+from .generator import ProgressiveGAN as ProgressiveGAN
+from .generator import load_progressive_gan as load_progressive_gan
 from .growth import Growth as Growth
 from .health import Health as Health
 from .loop import Guard as Guard
 from .loop import train as train
 from .penalties import r1_penalty as r1_penalty
 from .penalties import wasserstein_penalty as wasserstein_penalty
-from .progressive_gan import ProgressiveGAN as ProgressiveGAN
-from .progressive_gan import load_progressive_gan as load_progressive_gan
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .progressive_recipe import Recipe as Recipe
 from .records import Records as Records

@@ -1,4 +1,4 @@
-"""Train a progressive GAN on micrographs; a trained one as a function of latents."""
+"""Train a progressive GAN on micrographs."""
 
 import contextlib
 import dataclasses
@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from idml_jax.data import Cut, Micrograph, Resident
-from idml_jax.models import Generator
 from idml_jax.report import claim
 from idml_jax.training.adversarial import adversarial_step, with_codes
 from idml_jax.training.adversarial_state import (
@@ -23,75 +22,14 @@ from idml_jax.training.adversarial_state import (
     initial_state,
     with_fresh_moments,
 )
-from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.devices import device_mesh, replicated, shared_out, whole
 from idml_jax.training.feeding import RECORD, Way, feed_of
+from idml_jax.training.generator import ProgressiveGAN
 from idml_jax.training.loop import Guard, train
 from idml_jax.training.processes import by_leader, check_alike, here
 from idml_jax.training.progressive_recipe import Recipe
 from idml_jax.training.real_images import RealImages, Wanted
-from idml_jax.typing import Array, Conditions, Images, Latents
-
-
-class ProgressiveGAN:
-    """A trained generator: latent vectors in, images in [0, 1] out.
-
-    Parameters
-    ----------
-    generator : Generator
-        With the averaged parameters.
-    recipe : Recipe
-        What it was made with.
-    """
-
-    def __init__(self, generator: Generator, recipe: Recipe):
-        self.generator = generator
-        self.recipe = recipe
-        self.size = recipe.size
-        self.latent_features = generator.latent_features
-        structure, self._parameters = nnx.split(generator)
-
-        @jax.jit
-        def generate(parameters, latents, conditions):
-            return jnp.clip(nnx.merge(structure, parameters)(latents, conditions), 0, 1)
-
-        self._generate = generate
-
-    def __call__(self, latents: Latents, conditions: Conditions | None = None) -> Images:
-        """Images of latent vectors; differentiable, and to be used under jit as well."""
-        if conditions is not None:
-            conditions = jnp.asarray(conditions, jnp.float32)
-        return self._generate(self._parameters, jnp.asarray(latents, jnp.float32), conditions)
-
-    def sample(
-        self,
-        key: PRNGKeyArray,
-        count: int,
-        *,
-        conditions: Conditions | None = None,
-        batch: int = 32,
-    ) -> Float[np.ndarray, "count rows cols channels"]:
-        """`count` images of random latents, on the host, made `batch` at a time.
-
-        Parameters
-        ----------
-        key : key
-            Source of the latents.
-        count : int
-        conditions : array of shape (count, conditions), optional
-            What is wanted of each image, codes included, where the recipe has any.
-        batch : int
-            Images in memory at a time.
-        """
-        padded = count + -count % batch
-        latents = np.asarray(jax.random.normal(key, (padded, self.latent_features)))
-        if conditions is not None:
-            conditions = np.concatenate([conditions, np.repeat(conditions[-1:], padded - count, 0)])
-        made = [
-            np.asarray(self(latents[part], None if conditions is None else conditions[part]))
-            for part in (slice(start, start + batch) for start in range(0, padded, batch))
-        ]
-        return np.concatenate(made)[:count]
+from idml_jax.typing import Array, Conditions, Images
 
 
 def train_progressive_gan(
@@ -240,21 +178,6 @@ def train_progressive_gan(
             guard=Guard(given, nonfinite),
         )
     return ProgressiveGAN(nnx.merge(networks.generator, here(state.average)), recipe)
-
-
-def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:
-    """The generator of a run, as its newest checkpoint has it.
-
-    Raises
-    ------
-    InputError
-        If the folder holds no run of a generator, or one without a checkpoint.
-    """
-    run = pathlib.Path(run)
-    recipe = Recipe.from_plain(options_of(run / "generator.json", "generator"))
-    networks, state = initial_state(*recipe.networks(), recipe.transform())
-    state = newest_state(run, state)
-    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
 
 
 def _common_pixel_size(micrographs: Sequence[Micrograph]) -> tuple[float, float] | None:

@@ -12,7 +12,7 @@ from flax import nnx
 
 from idml_jax.errors import InputError
 from idml_jax.report import write_atomically
-from idml_jax.training.progressive_gan import ProgressiveGAN, load_progressive_gan
+from idml_jax.training.generator import ProgressiveGAN, load_progressive_gan
 from idml_jax.training.progressive_recipe import Recipe
 
 FORMAT = "idml_jax progressive GAN, 1"

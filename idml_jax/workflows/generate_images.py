@@ -32,7 +32,8 @@ def write_samples(config: Config) -> None:
             "Python, with `conditions`."
         )
     known = {"run": str(config.run.resolve()), "seed": config.seed, "format": config.format}
-    report.claim(config.out / "samples.json", known | {"pixel_size": gan.recipe.pixel_size})
+    known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
+    report.claim(config.out / "samples.json", known)
     latents = latents_of(config.seed, config.count, gan.latent_features)
     array, unfinished = None, config.out / "images.npy.part"
     if config.format == "npy":
@@ -44,7 +45,8 @@ def write_samples(config: Config) -> None:
             part = latents[start : start + config.batch]
             # All batches of one size: one compilation.
             missing = np.zeros((config.batch - len(part), part.shape[1]), np.float32)
-            images = np.asarray(gan(np.concatenate([part, missing])))[: len(part)]
+            filled = np.concatenate([part, missing])
+            images = np.asarray(gan(filled, truncation=config.truncation))[: len(part)]
             if array is not None:
                 array[start : start + len(part)] = images
             else:

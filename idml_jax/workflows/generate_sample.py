@@ -23,6 +23,8 @@ class Config:
     """Number of images."""
     format: Literal["png", "tiff", "npy"] = "png"
     """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all."""
+    truncation: float = 1.0
+    """Below 1 images are more typical and less varied; at 0 they are all the same."""
     seed: int = 0
     """Of the latents."""
     batch: int = 32
@@ -36,6 +38,8 @@ class Config:
         for name in ("count", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
+        if not 0 <= self.truncation <= 1:
+            raise InputError(f"--truncation (={self.truncation}) must lie between 0 and 1.")
 
 
 def run(config: Config) -> None:

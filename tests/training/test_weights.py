@@ -69,3 +69,18 @@ def test_arrays_of_other_shapes_are_refused(path):
     path.write_bytes(safetensors.numpy.save(arrays, metadata=texts))
     with pytest.raises(InputError, match="do not fit the network"):
         training.load_generator(path)
+
+
+@pytest.mark.parametrize("conditions", [0, 1])
+def test_truncated_images_are_less_varied_down_to_all_the_same(conditions):
+    recipe = training.Recipe.of_size((16, 16), width=8, conditions=conditions)
+    gan = training.ProgressiveGAN(recipe.networks()[0], recipe)
+    wanted = np.ones((8, 1), np.float32) if conditions else None
+    latents = np.random.default_rng(0).standard_normal((8, 16))
+    made = [np.asarray(gan(latents, wanted, truncation=psi)) for psi in (0.0, 0.3, 0.7, 1.0)]
+    variety = [images.std(axis=0).mean() for images in made]
+    assert variety[0] == pytest.approx(0, abs=1e-6)
+    assert (np.diff(variety) > 0.02 * variety[-1]).all()
+    # All but the whole of it goes the other way through the network, to the same images.
+    nearly = gan(latents, wanted, truncation=1 - 1e-7)
+    np.testing.assert_allclose(nearly, made[-1], atol=1e-4)
