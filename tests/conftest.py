@@ -36,10 +36,10 @@ def pytest_configure(config):
 @pytest.fixture(scope="module")
 def optimized():
     """For modules that compute for longer than they compile."""
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", False)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    quick = "JAX_DISABLE_MOST_OPTIMIZATIONS" in os.environ
+    jax.config.update("jax_disable_most_optimizations", quick)
 
 
 REAL_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
