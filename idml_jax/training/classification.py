@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray, UInt8
 
 from idml_jax.models import Classifier
 from idml_jax.report import claim
@@ -88,24 +88,39 @@ class TrainedClassifier:
     Parameters
     ----------
     network : Classifier
+        Of images whose channels have zero mean and unit variance over what it was trained on.
+    mean, deviation : array of shape (channels,)
+        Mean and standard deviation of the training images.
     """
 
-    def __init__(self, network: Classifier):
-        structure, self._parameters = nnx.split(network)
-        self._probabilities = jax.jit(
-            lambda parameters, images: nnx.softmax(nnx.merge(structure, parameters)(images))
-        )
-        self._features = jax.jit(
-            lambda parameters, images: nnx.merge(structure, parameters).features(images)
-        )
+    def __init__(
+        self,
+        network: Classifier,
+        mean: Float[Array, " channels"],
+        deviation: Float[Array, " channels"],
+    ):
+        structure, parameters = nnx.split(network)
+        self._given = parameters, jnp.asarray(mean), jnp.asarray(deviation)
+
+        @jax.jit
+        def probabilities(parameters, mean, deviation, images):
+            network = nnx.merge(structure, parameters)
+            return nnx.softmax(network(_standardized(images, mean, deviation)))
+
+        @jax.jit
+        def features(parameters, mean, deviation, images):
+            network = nnx.merge(structure, parameters)
+            return network.features(_standardized(images, mean, deviation))
+
+        self._probabilities, self._features = probabilities, features
 
     def __call__(self, images: Images) -> Float[Array, "batch classes"]:
         """Probabilities of the classes; differentiable, and to be used under jit as well."""
-        return self._probabilities(self._parameters, jnp.asarray(images, jnp.float32))
+        return self._probabilities(*self._given, jnp.asarray(images, jnp.float32))
 
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The embedding of each image of a batch: an encoder, as `evaluation.encode` takes it."""
-        return self._features(self._parameters, jnp.asarray(images, jnp.float32))
+        return self._features(*self._given, jnp.asarray(images, jnp.float32))
 
     def predict(self, images: Images, *, batch: int = 64) -> Float[np.ndarray, "count classes"]:
         """Probabilities of the classes of many images, on the host, `batch` at a time."""
@@ -161,14 +176,21 @@ def train_classifier(
     pixels, labels = _labelled(images, labels)
     counts = _counts(labels, recipe)
     digest = hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest()[:16]
-    options = {"channels": pixels.shape[-1], "classes": len(counts), "examples": digest}
-    claim(run / "classifier.json", dataclasses.asdict(recipe) | options)
+    mean, deviation = _moments(pixels)
+    options = dataclasses.asdict(recipe) | {
+        "classes": len(counts),
+        "mean": mean.tolist(),
+        "deviation": deviation.tolist(),
+        "examples": digest,
+    }
+    claim(run / "classifier.json", options)
     ones = np.ones(len(counts), np.float32)
     weights = jnp.asarray(len(labels) / (len(counts) * counts) if recipe.balanced else ones)
 
     def prepare(key, batch):
         shown = batch[0].astype(jnp.float32) / jnp.float32(255)
-        return (shown if augment is None else augment(key, shown)), batch[1]
+        shown = shown if augment is None else augment(key, shown)
+        return _standardized(shown, mean, deviation), batch[1]
 
     def loss(network, batch):
         logits = network(batch[0])
@@ -179,7 +201,7 @@ def train_classifier(
 
     def show_network(network: Classifier, done: int) -> None:
         if show is not None:
-            show(TrainedClassifier(network), done)
+            show(TrainedClassifier(network, mean, deviation), done)
 
     network = fit(
         recipe.network(pixels.shape[-1], len(counts)),
@@ -191,7 +213,7 @@ def train_classifier(
         save_every=save_every,
         show=show_network,
     )
-    return TrainedClassifier(network)
+    return TrainedClassifier(network, mean, deviation)
 
 
 def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
@@ -204,10 +226,29 @@ def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
     """
     run = pathlib.Path(run)
     options = options_of(run / "classifier.json", "classifier")
-    channels, classes = (options.pop(name) for name in ("channels", "classes"))
+    classes = options.pop("classes")
+    mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
     recipe = ClassifierRecipe(features=tuple(options.pop("features")), **options)
-    return TrainedClassifier(fitted(recipe.network(channels, classes), recipe, run))
+    network = fitted(recipe.network(len(mean), classes), recipe, run)
+    return TrainedClassifier(network, mean, deviation)
+
+
+def _standardized(
+    images: Images, mean: Float[Array, " channels"], deviation: Float[Array, " channels"]
+) -> Images:
+    """Each channel of zero mean and unit variance, over the training images."""
+    mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
+    return (images - mean) / deviation
+
+
+def _moments(
+    pixels: UInt8[np.ndarray, "count rows cols channels"],
+) -> tuple[Float[np.ndarray, " channels"], Float[np.ndarray, " channels"]]:
+    """Mean and deviation of each channel, in [0, 1]; 1 for a channel that does not vary."""
+    values = pixels.reshape(-1, pixels.shape[-1]).astype(np.float32) / np.float32(255)
+    deviation = values.std(axis=0)
+    return values.mean(axis=0), np.where(deviation > 0, deviation, np.float32(1))
 
 
 def _labelled(images: Images, labels: Array) -> tuple[np.ndarray, np.ndarray]:
