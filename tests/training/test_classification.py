@@ -75,6 +75,18 @@ def test_images_without_a_label_are_as_if_they_were_not_there(tmp_path):
     np.testing.assert_array_equal(alone.predict(images), beside.predict(images))
 
 
+def test_brightness_and_contrast_of_all_images_make_no_difference(tmp_path):
+    images, labels = stripes((12, 12))
+    pixels = np.rint(100 * images)
+    recipe = dataclasses.replace(RECIPE, steps=4)
+    found = {}
+    for name, each in {"as they are": pixels, "others": 2 * pixels + 40}.items():
+        shown = (each / 255).astype(np.float32)
+        network = training.train_classifier(shown, labels, recipe, run=tmp_path / name)
+        found[name] = network.predict(shown)
+    np.testing.assert_allclose(found["as they are"], found["others"], atol=1e-4)
+
+
 def test_stopped_and_started_again_it_ends_with_the_same_bits(tmp_path):
     images, labels = stripes((12, 12))
 
