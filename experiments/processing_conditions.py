@@ -196,19 +196,18 @@ def materials(
 
 def draw(path: pathlib.Path, seen: Crops, generated: Crops) -> None:
     """Held-out crops above generated ones, a column a class."""
-    figure, axes = report.new_panels(1.35 * CLASSES, 8.6, 2, 1)
-    for ax, crops, title in (
-        (axes[0, 0], seen, "held out"),
-        (axes[1, 0], generated, "generated"),
+    figure, axes = report.new_panels(1.35 * CLASSES, 9.2, 2, 1)
+    for ax, crops, title in zip(
+        axes[:, 0], (seen, generated), ("held out", "generated"), strict=True
     ):
-        # One of each micrograph's crops, as far as the rarest class has micrographs.
-        apart = EACH if crops is seen else 1
-        rows = [np.flatnonzero(crops.labels == n)[::apart] for n in range(CLASSES)]
-        shown = np.stack([each[: min(3, *map(len, rows))] for each in rows], axis=1)
-        report.draw_images(ax, crops.images[shown.ravel(), ..., 0], columns=CLASSES, title=title)
+        # Every second: of each micrograph two, of which the rarest class has two.
+        of_class = [np.flatnonzero(crops.labels == number)[::2][:3] for number in range(CLASSES)]
+        shown = np.stack(of_class, axis=1).ravel()
+        report.draw_images(ax, crops.images[shown, ..., 0], columns=CLASSES)
+        ax.set_title(title, loc="left", pad=14)
         for number, condition in enumerate(SERIES):
-            ax.text((CROP + 2) * number, -4, str(condition), fontsize=6.5)
-    figure.savefig(path, dpi=150)
+            ax.text((CROP + 2) * number, -4, str(condition), fontsize=7)
+    figure.savefig(path, dpi=120)
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:
