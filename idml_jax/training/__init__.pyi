@@ -9,6 +9,9 @@ from .autoencoder import load_autoencoder as load_autoencoder
 from .autoencoder import train_autoencoder as train_autoencoder
 from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
+from .conditions import Condition as Condition
+from .conditions import draw_conditions as draw_conditions
+from .conditions import encode_conditions as encode_conditions
 from .generator import ProgressiveGAN as ProgressiveGAN
 from .generator import load_progressive_gan as load_progressive_gan
 from .growth import Growth as Growth

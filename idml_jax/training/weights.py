@@ -1,6 +1,5 @@
 """A trained generator as one file: its averaged parameters, its recipe, and its card."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -38,7 +37,7 @@ def write_generator(path: str | pathlib.Path, gan: ProgressiveGAN, *, card: str 
     """
     texts = {
         "format": FORMAT,
-        "recipe": json.dumps(dataclasses.asdict(gan.recipe)),
+        "recipe": json.dumps(gan.recipe.plain()),
         "card": card,
     }
     arrays = {name: np.asarray(leaf) for name, leaf in _by_name(gan.generator).items()}
