@@ -28,19 +28,19 @@ class Phases(NamedTuple):
 
 
 def read_phases(
-    folder: str | pathlib.Path,
+    folder: str | pathlib.Path | Sequence[str | pathlib.Path],
     *,
     labels: Sequence[int] | None = None,
     pixel_size: float | None = None,
     crop_bottom: int = 0,
     max_pixels: int = MAX_PIXELS,
 ) -> Phases:
-    """Every label image of a folder, in the order of the file names.
+    """Every label image of a folder, or of several, in the order of the file names.
 
     Parameters
     ----------
-    folder : path
-        It is not searched below. Files are as for `read_labels`, of 2 dimensions.
+    folder : path, or sequence of paths
+        They are not searched below. Files are as for `read_labels`, of 2 dimensions.
     labels : sequence of int, optional
         The phases. By default all values that are found, at least 2 and at most `MOST_PHASES`.
     pixel_size : float, optional
@@ -57,8 +57,9 @@ def read_phases(
     Raises
     ------
     InputError
-        If there is no such folder, no image in it, two images of one name, an image that cannot
-        be used or is a stack, pixels that are not annotated (-1), or too many or too few values.
+        If there is no such folder, no image in it, two images of one name there, an image that
+        cannot be used or is a stack, pixels that are not annotated (-1), or too many or too few
+        values.
 
     Examples
     --------
@@ -70,12 +71,14 @@ def read_phases(
     >>> phases.labels, phases.micrographs[0].image.shape
     ((0, 128, 255), (2, 2, 3))
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{folder}: {found}; name a folder that holds label images.")
-    paths = images_in(folder, "label image")
-    check_names(paths)
+    folders = [folder] if isinstance(folder, str | pathlib.Path) else folder
+    paths: list[pathlib.Path] = []
+    for one in map(pathlib.Path, folders):
+        if not one.is_dir():
+            found = "is a file" if one.exists() else "does not exist"
+            raise InputError(f"{one}: {found}; name a folder that holds label images.")
+        check_names(own := images_in(one, "label image"))
+        paths += own
     images = [_read(path, crop_bottom, max_pixels) for path in paths]
     phases = _values(paths, images) if labels is None else tuple(labels)
     return Phases(

@@ -1,18 +1,20 @@
 """Images of a generator written to files."""
 
 import io
+import sys
 
 import imageio.v3 as imageio
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tifffile
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from idml_jax import report, training
 from idml_jax.errors import InputError
+from idml_jax.training.conditions import shown
 from idml_jax.typing import Image
 from idml_jax.workflows.generate_sample import Config
 
@@ -26,15 +28,15 @@ def write_samples(config: Config) -> None:
         If the run has no generator, or the folder belongs to other options.
     """
     gan = training.load_generator(config.run)
-    if gan.recipe.conditions + gan.recipe.codes:
-        raise InputError(
-            f"{config.run}: this generator is told what is wanted of an image; sample it in "
-            "Python, with `conditions`."
-        )
+    told = told_of(config, gan.recipe)
     known = {"run": str(config.run.resolve()), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
+    known |= {"wanted": config.by_name()} if gan.recipe.conditions else {}
+    if config.format == "png":
+        _check_eight_or_sixteen_bits(gan.recipe)
     report.claim(config.out / "samples.json", known)
     latents = latents_of(config.seed, config.count, gan.latent_features)
+    conditions = training.encode_conditions(gan.recipe.meanings, told) if told else None
     array, unfinished = None, config.out / "images.npy.part"
     if config.format == "npy":
         shape = (config.count, *gan.size, gan.recipe.channels)
@@ -43,10 +45,12 @@ def write_samples(config: Config) -> None:
     with bar:
         for start in range(0, config.count, config.batch):
             part = latents[start : start + config.batch]
-            # All batches of one size: one compilation.
-            missing = np.zeros((config.batch - len(part), part.shape[1]), np.float32)
-            filled = np.concatenate([part, missing])
-            images = np.asarray(gan(filled, truncation=config.truncation))[: len(part)]
+            filled = _filled(part, config.batch)
+            wanted = None
+            if conditions is not None:
+                wanted = _filled(conditions[start : start + config.batch], config.batch)
+            images = gan(filled, wanted, truncation=config.truncation)
+            images = np.asarray(images)[: len(part)]
             if array is not None:
                 array[start : start + len(part)] = images
             else:
@@ -59,6 +63,48 @@ def write_samples(config: Config) -> None:
         unfinished.replace(config.out / "images.npy")
     np.save(buffer := io.BytesIO(), latents)
     report.write_atomically(config.out / "latents.npy", buffer.getvalue())
+    if told:
+        head = ["image", *told[0]]
+        rows = [(number, *map(shown, row.values())) for number, row in enumerate(told)]
+        report.write_atomically(config.out / "conditions.csv", report.csv_text(head, rows))
+
+
+def told_of(config: Config, recipe: training.Recipe) -> list[dict[str, float | str]]:
+    """What the generator is told of each image, in the user's units; nothing if it is told nothing.
+
+    Raises
+    ------
+    InputError
+        If what is wanted is not what it is told, or that is not known.
+    """
+    wanted = config.by_name()
+    if recipe.codes or (recipe.conditions and not recipe.meanings):
+        raise InputError(
+            f"{config.run}: this generator is told what is wanted of an image; sample it in "
+            "Python, with `conditions`."
+        )
+    if not recipe.meanings:
+        if wanted:
+            raise InputError(
+                f"{config.run}: this generator is told nothing of its images; leave out --wanted, "
+                "or train one with --conditions, --classes or --volume-fraction."
+            )
+        return []
+    if not wanted:
+        return training.draw_conditions(recipe.meanings, config.count, seed=config.seed)
+    training.encode_conditions(recipe.meanings, [wanted])
+    told = {
+        one.name: wanted[one.name] if one.classes else one.number(wanted[one.name])
+        for one in recipe.meanings
+    }
+    for one in recipe.meanings:
+        if not one.classes and not one.low <= one.number(told[one.name]) <= one.high:
+            print(
+                f"idml: {one.name}={shown(told[one.name])} lies outside of the training's "
+                f"{one.low:g} to {one.high:g}; the images may not follow it.",
+                file=sys.stderr,
+            )
+    return [told] * config.count
 
 
 def latents_of(seed: int, count: int, features: int) -> Float[np.ndarray, "count features"]:
@@ -70,12 +116,34 @@ def latents_of(seed: int, count: int, features: int) -> Float[np.ndarray, "count
     return np.asarray(draw(jnp.arange(count)), np.float32)
 
 
+def _filled(part: Float[np.ndarray, "given n"], count: int) -> Float[np.ndarray, "count n"]:
+    """A last batch with zeros behind it: all batches of one size are one compilation."""
+    missing = np.zeros((count - len(part), part.shape[1]), np.float32)
+    return np.concatenate([part, missing])
+
+
+def _check_eight_or_sixteen_bits(recipe: training.Recipe) -> None:
+    """Refuse labels that a PNG cannot hold."""
+    if recipe.labels and recipe.labels[-1] >= 2**16:
+        raise InputError(
+            f"the label {recipe.labels[-1]} does not fit into the 16 bits of a PNG; write --format "
+            "tiff."
+        )
+
+
+def labels_of(image: Image, recipe: training.Recipe) -> Int[np.ndarray, "rows cols"]:
+    """The phase of each pixel under its label, in as few bits as all labels fit in."""
+    labels = np.asarray(recipe.labels or range(recipe.channels))
+    kind = np.min_scalar_type(labels.max())
+    return labels.astype(kind)[np.asarray(image).argmax(axis=-1)]
+
+
 def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
-    """An image as a file: in 8 bits, of phases their numbers; or as it is, with its pixel size."""
+    """An image as a file: in 8 bits, or as it is with its pixel size; of phases their labels."""
     buffer = io.BytesIO()
     if kind == "png":
         if recipe.output == "phases":
-            pixels = np.asarray(image).argmax(axis=-1).astype(np.uint8)
+            pixels = labels_of(image, recipe)
         else:
             pixels = np.rint(np.asarray(image) * 255).astype(np.uint8)
         return imageio.imwrite("<bytes>", np.squeeze(pixels), extension=".png")
@@ -83,12 +151,13 @@ def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
     if recipe.pixel_size is not None:
         rows, cols = recipe.pixel_size
         options = {"resolution": (1e-2 / cols, 1e-2 / rows), "resolutionunit": "CENTIMETER"}
-    channels_last = recipe.channels > 1
+    pixels = labels_of(image, recipe) if recipe.output == "phases" else np.asarray(image)
+    colour = pixels.ndim == 3 and pixels.shape[-1] > 1
     tifffile.imwrite(
         buffer,
-        np.asarray(image) if channels_last else np.asarray(image)[..., 0],
-        photometric="rgb" if recipe.channels == 3 and recipe.output == "grey" else "minisblack",
-        **({"planarconfig": "contig"} if channels_last else {}),
+        pixels if colour else pixels.reshape(pixels.shape[:2]),
+        photometric="rgb" if colour and recipe.channels == 3 else "minisblack",
+        **({"planarconfig": "contig"} if colour else {}),
         **options,
     )
     return buffer.getvalue()

@@ -9,6 +9,7 @@ from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Images
 from idml_jax.workflows.assessment import Assessment, assess, told
+from idml_jax.workflows.conditioning import greys, training_conditions
 from idml_jax.workflows.generate_train import Config
 from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
@@ -45,6 +46,9 @@ def read(config: Config, recipe: training.Recipe) -> Material:
         binning=config.binning,
         held_out=config.held_out,
         seed=config.seed,
+        table=config.conditions,
+        classes=config.classes,
+        phases=config.phases,
     )
 
 
@@ -54,13 +58,14 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
     print(material)
 
     def show(images: Images, done: int) -> None:
-        picture = report.sheet(np.asarray(images)[..., 0], columns=4)
+        picture = report.sheet(greys(np.asarray(images), material.labels), columns=4)
         report.write_grey_png(config.run / "samples" / f"step_{done:06d}.png", picture)
 
     gan = training.train_progressive_gan(
         material.train,
         run=config.run,
         recipe=recipe,
+        conditions=training_conditions(recipe, material),
         save_every=config.save_every,
         show=show,
         nonfinite=config.nonfinite,
