@@ -4,52 +4,18 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from idml_jax import data, training
-from idml_jax.data.contrast import THRESHOLD
 from idml_jax.errors import InputError
 from idml_jax.training.real_images import Known
-from idml_jax.typing import Array, Images
 from idml_jax.workflows.known import CLASS
 from idml_jax.workflows.material import Material
-
-FRACTION = "volume fraction"
-"""What is measured in each crop: of the bright phase, or of the phases but the first."""
+from idml_jax.workflows.phases import fraction_names, fractions
 
 EXAMPLES = 256
 """Training crops that are kept with a generator which is told what is measured in them."""
-
-
-def fractions(images: Images, labels: Sequence[int]) -> Float[Array, "batch phases"]:
-    """Share of the bright phase in grey images; where there are labels, of each but the first.
-
-    Examples
-    --------
-    >>> fractions(np.float32([[[[0.1], [0.9]]]]), ()).tolist()
-    [[0.5]]
-    >>> fractions(np.float32([[[[0.1, 0.9], [0.2, 0.8]]]]), (0, 255)).tolist()
-    [[1.0]]
-    """
-    if not labels:
-        found = jnp.asarray(images) > THRESHOLD
-    else:
-        phases = jnp.arange(1, len(labels)).reshape(1, 1, 1, -1)
-        found = jnp.argmax(jnp.asarray(images), axis=-1, keepdims=True) == phases
-    return found.astype(jnp.float32).mean(axis=(1, 2))
-
-
-def fraction_names(labels: Sequence[int]) -> list[str]:
-    """What the columns of `fractions` are called.
-
-    Examples
-    --------
-    >>> fraction_names((0, 128)), fraction_names((0, 128, 255))
-    (['volume fraction'], ['volume fraction of 128', 'volume fraction of 255'])
-    """
-    return [FRACTION] if len(labels) < 3 else [f"{FRACTION} of {label}" for label in labels[1:]]
 
 
 def informed(
@@ -157,18 +123,3 @@ def dealt(
     """As many as are wanted, each as often as the others, up to one; in random order."""
     order = np.random.default_rng(seed).permutation(len(told))
     return [told[order[number % len(told)]] for number in range(count)]
-
-
-def greys(
-    images: Float[np.ndarray, "count rows cols channels"], labels: Sequence[int]
-) -> Float[np.ndarray, "count rows cols"]:
-    """Images as they are shown: phases as grey values, evenly from black to white.
-
-    Examples
-    --------
-    >>> greys(np.float32([[[[0, 0, 1]], [[1, 0, 0]], [[0, 1, 0]]]]), (0, 5, 9)).tolist()
-    [[[1.0], [0.0], [0.5]]]
-    """
-    if not labels:
-        return images[..., 0]
-    return images @ np.linspace(0, 1, images.shape[-1], dtype=images.dtype)

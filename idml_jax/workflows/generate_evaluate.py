@@ -12,7 +12,8 @@ class Config:
     """Compare a trained generator's images with micrographs, in twelve statistics.
 
     By default with those that its training held out. Of other micrographs one half stands for
-    the training's, so that what real ones differ by is known.
+    the training's, so that what real ones differ by is known. A generator that is told something
+    is told what these micrographs are, and judged by whether its images are it.
     """
 
     run: pathlib.Path
@@ -21,6 +22,8 @@ class Config:
     """Folder for the report: a new one, or one of the same options."""
     images: pathlib.Path | None = None
     """Folder of micrographs; by default that of the training."""
+    conditions: pathlib.Path | None = None
+    """Table (csv) of what is known of them; by default that of the training."""
     count: int = 1024
     """Generated images."""
     pixel_size: float | None = None

@@ -9,10 +9,11 @@ from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Images
 from idml_jax.workflows.assessment import Assessment, assess, told
-from idml_jax.workflows.conditioning import greys, training_conditions
+from idml_jax.workflows.conditioning import training_conditions
 from idml_jax.workflows.generate_train import Config
 from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
+from idml_jax.workflows.phases import greys
 from idml_jax.workflows.provenance import versions
 
 SAMPLES = 512
@@ -108,12 +109,15 @@ def card_of(
     """What a reader of the generator's file has to know: Markdown."""
     sizes = gan.recipe.pixel_size
     pixel = "not known" if sizes is None else " x ".join(f"{side:.4g} m" for side in sizes)
+    scale = "on the grey scale that `idml_jax.data.equalize_contrast` makes"
+    if gan.recipe.labels:
+        scale = f"memberships of the phases {', '.join(map(str, gan.recipe.labels))}"
     return "\n".join(
         [
             "# A generator of micrographs",
             "",
-            f"- images: {gan.size[0]} x {gan.size[1]} pixels, a pixel {pixel}, on the grey scale "
-            "that `idml_jax.data.equalize_contrast` makes",
+            f"- images: {gan.size[0]} x {gan.size[1]} pixels, a pixel {pixel}, {scale}",
+            *(f"- told of each image: {one}" for one in gan.recipe.meanings),
             f"- micrographs: {config.images.name}, {len(material.train)} to train on and "
             f"{len(material.held_out)} held out, {material.binning} x {material.binning} pixels "
             "averaged into one",
@@ -125,7 +129,7 @@ def card_of(
             f"Scores, of {len(assessment.images)} images beside the held-out micrographs:",
             "",
             "```",
-            str(assessment.comparison),
+            assessment.text,
             "```",
             "",
         ]

@@ -21,8 +21,13 @@ from idml_jax.workflows.provenance import versions
 
 def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
     """Write ``report.html`` and the result, where they are not there already."""
-    gan = unconditional(config.run)
-    material = _material(config, gan)
+    gan = training.load_generator(config.run)
+    recipe = gan.recipe
+    if recipe.codes or (recipe.conditions and not recipe.meanings):
+        raise _told(config.run)
+    if recipe.channels > 1 and not recipe.labels:
+        raise _of_channels(config.run, recipe)
+    material = _material(config, gan, config.conditions)
     _claim(config, gan, material)
     if result.exists():
         return
@@ -97,24 +102,42 @@ def unconditional(run: pathlib.Path) -> training.ProgressiveGAN:
     """
     gan = training.load_generator(run)
     if gan.recipe.conditions + gan.recipe.codes:
-        raise InputError(
-            f"{run}: this generator is told what is wanted of an image; use it in Python, with "
-            "`conditions`."
-        )
+        raise _told(run)
     if gan.recipe.channels > 1:
-        raise InputError(
-            f"{run}: this generator's images have {gan.recipe.channels} channels; use it in "
-            "Python, where micrographs of as many can be given."
-        )
+        raise _of_channels(run, gan.recipe)
     return gan
 
 
+def _told(run: pathlib.Path) -> InputError:
+    return InputError(
+        f"{run}: this generator is told what is wanted of an image; use it in Python, with "
+        "`conditions`."
+    )
+
+
+def _of_channels(run: pathlib.Path, recipe: training.Recipe) -> InputError:
+    return InputError(
+        f"{run}: this generator's images have {recipe.channels} channels; use it in Python, where "
+        "micrographs of as many can be given."
+    )
+
+
 def _material(
-    config: generate_evaluate.Config | generate_project.Config, gan: training.ProgressiveGAN
+    config: generate_evaluate.Config | generate_project.Config,
+    gan: training.ProgressiveGAN,
+    conditions: pathlib.Path | None = None,
 ) -> Material:
     names = ("images", "pixel_size", "crop_bottom", "binning", "seed")
     options = {name: getattr(config, name) for name in names}
-    return material_of_run(config.run, size=gan.size, **options)
+    recipe = gan.recipe
+    return material_of_run(
+        config.run,
+        size=gan.size,
+        meanings=recipe.meanings,
+        labels=recipe.labels,
+        conditions=conditions,
+        **options,
+    )
 
 
 def _claim(config: Any, gan: training.ProgressiveGAN, material: Material | None = None) -> None:
@@ -131,7 +154,8 @@ def _plain(config: Any) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, pathlib.Path) else value
         for name, value in dataclasses.asdict(config).items()
-        if name != "out"
+        # Without a table the options are those of a folder from before there could be one.
+        if name != "out" and (value is not None or name != "conditions")
     }
 
 
