@@ -18,8 +18,8 @@ Value: TypeAlias = float | int | str
 Told: TypeAlias = Mapping[str, Value]
 """What is wanted or known of one image: a number or a class by the name of each condition."""
 
-STREAM = 1
-"""Of the choices that belong to an image's number, beside its latents."""
+STREAM = 2
+"""Of what an image is told, among all that is drawn by its number: latents are of none."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -92,7 +92,10 @@ class Assessment(NamedTuple):
         page.figure(
             copies(
                 self._shown(self.images),
-                [near._replace(crop=self._shown(near.crop[None])[0]) for near in self.nearest]
+                [
+                    near._replace(crop=greys(near.crop[None], self.labels)[0])
+                    for near in self.nearest
+                ]
                 if self.labels
                 else self.nearest,
             ),

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tifffile
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
@@ -131,7 +131,7 @@ def _check_eight_or_sixteen_bits(recipe: training.Recipe) -> None:
         )
 
 
-def labels_of(image: Image, recipe: training.Recipe) -> Int[np.ndarray, "rows cols"]:
+def labels_of(image: Image, recipe: training.Recipe) -> Integer[np.ndarray, "rows cols"]:
     """The phase of each pixel under its label, in as few bits as all labels fit in."""
     labels = np.asarray(recipe.labels or range(recipe.channels))
     kind = np.min_scalar_type(labels.max())
