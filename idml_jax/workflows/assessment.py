@@ -8,7 +8,12 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.workflows.generator_figures import copies, correlations, pictures
+from idml_jax.workflows.generator_figures import (
+    copies,
+    correlations,
+    every_statistic,
+    pictures,
+)
 from idml_jax.workflows.material import Material
 
 SHOWN = 8
@@ -52,6 +57,11 @@ class Assessment(NamedTuple):
             "bootstrap intervals, micrographs resampled first and their crops second.",
         )
         page.table(evaluation.COLUMNS, self.comparison.rows())
+        page.figure(
+            every_statistic(self.comparison, pixel_size),
+            "Every statistic of the table: mean and 95 % bootstrap interval, lengths along the "
+            "axis, numbers in units of pixels.",
+        )
         page.section(
             "Is it a copy?",
             "Each generated image above the training crop nearest to it, over every place and all "
