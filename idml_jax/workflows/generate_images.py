@@ -31,7 +31,8 @@ def write_samples(config: Config) -> None:
             f"{config.run}: this generator is told what is wanted of an image; sample it in "
             "Python, with `conditions`."
         )
-    known = {"run": str(config.run.resolve()), "seed": config.seed, "format": config.format}
+    run = training.find_generator(config.run).resolve()
+    known = {"run": str(run), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
     report.claim(config.out / "samples.json", known)
     latents = latents_of(config.seed, config.count, gan.latent_features)
