@@ -44,6 +44,8 @@ class Recipe:
         to mean something (InfoGAN).
     periodic : bool
         Whether the generator's images tile the plane.
+    noise : bool
+        Whether the generator adds noise at every pixel, of strengths that it learns.
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
@@ -78,6 +80,7 @@ class Recipe:
     conditions: int = 0
     codes: int = 0
     periodic: bool = True
+    noise: bool = True
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
@@ -183,6 +186,7 @@ class Recipe:
             self.latent_features,
             output=self.output,
             periodic=self.periodic,
+            noise=self.noise,
             rngs=nnx.Rngs(self.seed),
             **shared,
         )

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tifffile
-from jaxtyping import Float
+from jaxtyping import Float, UInt32
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
@@ -35,7 +35,7 @@ def write_samples(config: Config) -> None:
     known = {"run": str(run), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
     report.claim(config.out / "samples.json", known)
-    latents = latents_of(config.seed, config.count, gan.latent_features)
+    latents, noise = draws_of(config.seed, config.count, gan.latent_features)
     array, unfinished = None, config.out / "images.npy.part"
     if config.format == "npy":
         shape = (config.count, *gan.size, gan.recipe.channels)
@@ -43,32 +43,38 @@ def write_samples(config: Config) -> None:
     bar = tqdm(total=config.count, desc="images", unit="img", delay=2)
     with bar:
         for start in range(0, config.count, config.batch):
-            part = latents[start : start + config.batch]
+            part = slice(start, min(start + config.batch, config.count))
             # All batches of one size: one compilation.
-            missing = np.zeros((config.batch - len(part), part.shape[1]), np.float32)
-            filled = np.concatenate([part, missing])
-            images = np.asarray(gan(filled, truncation=config.truncation))[: len(part)]
+            filled = np.resize(np.arange(part.start, part.stop), config.batch)
+            made = gan(latents[filled], noise=noise[filled], truncation=config.truncation)
+            images = np.asarray(made)[: part.stop - part.start]
             if array is not None:
-                array[start : start + len(part)] = images
+                array[part] = images
             else:
                 for number, image in enumerate(images, start):
                     path = config.out / f"sample_{number:06d}.{config.format}"
                     report.write_atomically(path, _encoded(image, config.format, gan.recipe))
-            bar.update(len(part))
+            bar.update(len(images))
     if array is not None:
         array.flush()
         unfinished.replace(config.out / "images.npy")
-    np.save(buffer := io.BytesIO(), latents)
-    report.write_atomically(config.out / "latents.npy", buffer.getvalue())
+    for name, drawn in (("latents", latents), ("noise", noise)):
+        np.save(buffer := io.BytesIO(), drawn)
+        report.write_atomically(config.out / f"{name}.npy", buffer.getvalue())
 
 
-def latents_of(seed: int, count: int, features: int) -> Float[np.ndarray, "count features"]:
-    """Latents of images by their number: the first ones are the same however many follow."""
-    key = jax.random.key(seed)
-    draw = jax.jit(
-        jax.vmap(lambda number: jax.random.normal(jax.random.fold_in(key, number), (features,)))
-    )
-    return np.asarray(draw(jnp.arange(count)), np.float32)
+def draws_of(
+    seed: int, count: int, features: int
+) -> tuple[Float[np.ndarray, "count features"], UInt32[np.ndarray, " count"]]:
+    """Latents and noise of images by their number: the first ones are the same, of any count."""
+
+    def draw(number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        noise = jax.random.bits(jax.random.fold_in(key, 1))
+        return jax.random.normal(key, (features,), jnp.float32), noise
+
+    latents, noise = jax.jit(jax.vmap(draw))(jnp.arange(count))
+    return np.asarray(latents), np.asarray(noise)
 
 
 def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:

@@ -11,8 +11,9 @@ from idml_jax.errors import InputError
 class Config:
     """Make images with a trained generator.
 
-    The latents that they were made of, and the options, are kept beside them. An image depends on
-    the seed and its own number alone: asked for more of them, the first ones are the same.
+    The latents and the noise that they were made of, and the options, are kept beside them. An
+    image depends on the seed and its own number alone: asked for more of them, the first ones are
+    the same.
     """
 
     run: pathlib.Path
