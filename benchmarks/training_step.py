@@ -85,7 +85,7 @@ class Ours:
 
     def drawn(self, number: int) -> Float[np.ndarray, "batch z"]:
         """Latents of a step."""
-        key = jax.random.split(jax.random.key(number), 6)[0]
+        key = jax.random.split(jax.random.key(number), 7)[0]
         return np.array(jax.random.normal(key, self.latents, jnp.float32))
 
     def parameters(self) -> list[dict[str, np.ndarray]]:

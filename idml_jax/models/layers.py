@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Key, PRNGKeyArray
 
 from idml_jax.models.resampling import (
     convolution,
@@ -127,6 +127,32 @@ class EqualizedLinear(nnx.Module):
     def __call__(self, x: Float[Array, "*lead in"]) -> Float[Array, "*lead out"]:
         kernel = (self.scale * self.kernel[...]).astype(self.dtype)
         return _plus_bias(jnp.asarray(x, self.dtype) @ kernel, self.bias[...])
+
+
+class AddedNoise(nnx.Module):
+    """Adds white noise, the same in all channels, times a strength that each channel learns.
+
+    What is random at every pixel, as grain and shot noise, need not be made of latents: T. Karras,
+    S. Laine, T. Aila, "A style-based generator architecture for generative adversarial networks",
+    CVPR 2019, section 3.2. The strengths begin at 0.
+
+    Parameters
+    ----------
+    features : int
+        Channels.
+    """
+
+    def __init__(self, features: int):
+        self.strength = nnx.Param(jnp.zeros(features, jnp.float32))
+
+    def __call__(
+        self, x: Float[Array, "batch *space features"], keys: Key[Array, " batch"]
+    ) -> Float[Array, "batch *space features"]:
+        """Each image gets the noise of its key."""
+        space = x.shape[1:-1]
+        noise = jax.vmap(lambda key: jax.random.normal(key, space, jnp.float32))(keys)
+        added = noise[..., None] * self.strength[...].reshape((1,) * (x.ndim - 1) + (-1,))
+        return x + added.astype(x.dtype)
 
 
 def _normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:

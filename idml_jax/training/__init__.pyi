@@ -30,6 +30,8 @@ from .regression import RegressionRecipe as RegressionRecipe
 from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
+from .weights import find_generator as find_generator
+from .weights import kept_generators as kept_generators
 from .weights import load_generator as load_generator
 from .weights import read_card as read_card
 from .weights import write_generator as write_generator

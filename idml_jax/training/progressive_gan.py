@@ -161,7 +161,11 @@ def train_progressive_gan(
             stage = growth.stage(done - 1)
             generator = nnx.merge(networks.generator, here(state.average))
             images = jax.jit(generator.__call__, static_argnames="level")(
-                latents, told, level=stage.level, fade=jnp.float32(stage.fade)
+                latents,
+                told,
+                noise=jnp.arange(len(latents)),
+                level=stage.level,
+                fade=jnp.float32(stage.fade),
             )
             show(jnp.clip(images, 0, 1), done)
 

@@ -49,6 +49,8 @@ class Recipe:
         to mean something (InfoGAN).
     periodic : bool
         Whether the generator's images tile the plane.
+    noise : bool
+        Whether the generator adds noise at every pixel, of strengths that it learns.
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
@@ -85,6 +87,7 @@ class Recipe:
     labels: tuple[int, ...] = ()
     codes: int = 0
     periodic: bool = True
+    noise: bool = True
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
@@ -180,6 +183,8 @@ class Recipe:
         """The recipe of what `plain` made of it, and JSON of that."""
         plain = {name: _tupled(value) for name, value in options.items() if name != "growth"}
         growth = {name: _tupled(value) for name, value in options["growth"].items()}
+        # What was written before there was noise is of a generator without it.
+        plain.setdefault("noise", False)
         plain["meanings"] = tuple(map(Condition.from_plain, options.get("meanings", ())))
         return cls(growth=Growth(**growth), **plain)
 
@@ -215,6 +220,7 @@ class Recipe:
             self.latent_features,
             output=self.output,
             periodic=self.periodic,
+            noise=self.noise,
             rngs=nnx.Rngs(self.seed),
             **shared,
         )

@@ -10,7 +10,12 @@ from tqdm import tqdm
 from idml_jax import evaluation, report, training
 from idml_jax.workflows.asked import Asked, ask
 from idml_jax.workflows.conditioning import crops_and_told, dealt
-from idml_jax.workflows.generator_figures import copies, correlations, pictures
+from idml_jax.workflows.generator_figures import (
+    copies,
+    correlations,
+    every_statistic,
+    pictures,
+)
 from idml_jax.workflows.material import Material
 from idml_jax.workflows.phases import compare_phases, greys
 
@@ -82,6 +87,11 @@ class Assessment(NamedTuple):
                 "bootstrap intervals, micrographs resampled first and their crops second.",
             )
             page.table(evaluation.COLUMNS, comparison.rows())
+            page.figure(
+                every_statistic(comparison, pixel_size),
+                "Every statistic of the table: mean and 95 % bootstrap interval, lengths along the "
+                "axis, numbers in units of pixels.",
+            )
         if self.asked is not None:
             self.asked.show(page)
         page.section(
@@ -90,15 +100,7 @@ class Assessment(NamedTuple):
             "eight symmetries.",
         )
         page.figure(
-            copies(
-                self._shown(self.images),
-                [
-                    near._replace(crop=greys(near.crop[None], self.labels)[0])
-                    for near in self.nearest
-                ]
-                if self.labels
-                else self.nearest,
-            ),
+            copies(self._shown(self.images), [self._drawn(near) for near in self.nearest]),
             "Root mean square difference to the nearest training crop: generated "
             f"{_median(self.nearest):.3f}, held-out crops {_median(self.nearest_held_out):.3f} "
             "(medians).",
@@ -108,6 +110,11 @@ class Assessment(NamedTuple):
         self, images: Float[np.ndarray, "count rows cols channels"]
     ) -> Float[np.ndarray, "count rows cols 1"]:
         return greys(images, self.labels)[..., None]
+
+    def _drawn(self, near: evaluation.Nearest) -> evaluation.Nearest:
+        if not self.labels:
+            return near
+        return near._replace(crop=greys(near.crop[None], self.labels)[0])
 
 
 def assess(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tifffile
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, UInt32
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
@@ -29,13 +29,14 @@ def write_samples(config: Config) -> None:
     """
     gan = training.load_generator(config.run)
     told = told_of(config, gan.recipe)
-    known = {"run": str(config.run.resolve()), "seed": config.seed, "format": config.format}
+    run = training.find_generator(config.run).resolve()
+    known = {"run": str(run), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
     known |= {"wanted": config.by_name()} if gan.recipe.conditions else {}
     if config.format == "png":
         _check_eight_or_sixteen_bits(gan.recipe)
     report.claim(config.out / "samples.json", known)
-    latents = latents_of(config.seed, config.count, gan.latent_features)
+    latents, noise = draws_of(config.seed, config.count, gan.latent_features)
     conditions = training.encode_conditions(gan.recipe.meanings, told) if told else None
     array, unfinished = None, config.out / "images.npy.part"
     if config.format == "npy":
@@ -44,25 +45,25 @@ def write_samples(config: Config) -> None:
     bar = tqdm(total=config.count, desc="images", unit="img", delay=2)
     with bar:
         for start in range(0, config.count, config.batch):
-            part = latents[start : start + config.batch]
-            filled = _filled(part, config.batch)
-            wanted = None
-            if conditions is not None:
-                wanted = _filled(conditions[start : start + config.batch], config.batch)
-            images = gan(filled, wanted, truncation=config.truncation)
-            images = np.asarray(images)[: len(part)]
+            part = slice(start, min(start + config.batch, config.count))
+            # All batches of one size: one compilation.
+            filled = np.resize(np.arange(part.start, part.stop), config.batch)
+            wanted = None if conditions is None else conditions[filled]
+            made = gan(latents[filled], wanted, noise=noise[filled], truncation=config.truncation)
+            images = np.asarray(made)[: part.stop - part.start]
             if array is not None:
-                array[start : start + len(part)] = images
+                array[part] = images
             else:
                 for number, image in enumerate(images, start):
                     path = config.out / f"sample_{number:06d}.{config.format}"
                     report.write_atomically(path, _encoded(image, config.format, gan.recipe))
-            bar.update(len(part))
+            bar.update(len(images))
     if array is not None:
         array.flush()
         unfinished.replace(config.out / "images.npy")
-    np.save(buffer := io.BytesIO(), latents)
-    report.write_atomically(config.out / "latents.npy", buffer.getvalue())
+    for name, drawn in (("latents", latents), ("noise", noise)):
+        np.save(buffer := io.BytesIO(), drawn)
+        report.write_atomically(config.out / f"{name}.npy", buffer.getvalue())
     if told:
         head = ["image", *told[0]]
         rows = [(number, *map(shown, row.values())) for number, row in enumerate(told)]
@@ -107,19 +108,18 @@ def told_of(config: Config, recipe: training.Recipe) -> list[dict[str, float | s
     return [told] * config.count
 
 
-def latents_of(seed: int, count: int, features: int) -> Float[np.ndarray, "count features"]:
-    """Latents of images by their number: the first ones are the same however many follow."""
-    key = jax.random.key(seed)
-    draw = jax.jit(
-        jax.vmap(lambda number: jax.random.normal(jax.random.fold_in(key, number), (features,)))
-    )
-    return np.asarray(draw(jnp.arange(count)), np.float32)
+def draws_of(
+    seed: int, count: int, features: int
+) -> tuple[Float[np.ndarray, "count features"], UInt32[np.ndarray, " count"]]:
+    """Latents and noise of images by their number: the first ones are the same, of any count."""
 
+    def draw(number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        noise = jax.random.bits(jax.random.fold_in(key, 1))
+        return jax.random.normal(key, (features,), jnp.float32), noise
 
-def _filled(part: Float[np.ndarray, "given n"], count: int) -> Float[np.ndarray, "count n"]:
-    """A last batch with zeros behind it: all batches of one size are one compilation."""
-    missing = np.zeros((count - len(part), part.shape[1]), np.float32)
-    return np.concatenate([part, missing])
+    latents, noise = jax.jit(jax.vmap(draw))(jnp.arange(count))
+    return np.asarray(latents), np.asarray(noise)
 
 
 def _check_eight_or_sixteen_bits(recipe: training.Recipe) -> None:

@@ -11,13 +11,14 @@ from idml_jax.errors import InputError
 class Config:
     """Make images with a trained generator.
 
-    The latents that they were made of, and the options, are kept beside them, and in
+    The latents and the noise that they were made of, and the options, are kept beside them, and in
     conditions.csv what the generator was told, if it is told anything. An image depends on the
     seed and its own number alone: asked for more of them, the first ones are the same.
     """
 
     run: pathlib.Path
-    """Folder of the training, or a generator's .safetensors file."""
+    """Folder of the training, a generator's .safetensors file, or the name of one that comes with
+    the toolkit, as superalloy, berea or steel."""
     out: pathlib.Path
     """Folder for the images: a new one, or one of the same options."""
     count: int = 64

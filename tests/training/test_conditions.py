@@ -6,6 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from idml_jax import training
 from idml_jax.errors import InputError
@@ -82,6 +83,24 @@ def test_a_recipe_from_before_there_were_meanings_is_read_and_its_run_goes_on():
     old = recipe.plain()
     assert not {"meanings", "labels"} & set(old)
     assert training.Recipe.from_plain(json.loads(json.dumps(old))) == recipe
+
+
+def test_a_file_from_before_there_were_meanings_or_noise_is_loaded(tmp_path):
+    recipe = training.Recipe.of_size((8, 8), width=8, conditions=1, noise=False)
+    path = tmp_path / "gan.safetensors"
+    gan = training.ProgressiveGAN(recipe.networks()[0], recipe)
+    training.write_generator(path, gan)
+    with safetensors.safe_open(str(path), framework="numpy") as file:
+        texts = file.metadata()
+        arrays = {name: file.get_tensor(name) for name in file.keys()}
+    old = json.loads(texts["recipe"])
+    del old["noise"]
+    texts["recipe"] = json.dumps(old)
+    path.write_bytes(safetensors.numpy.save(arrays, metadata=texts))
+    loaded = training.load_generator(path)
+    assert loaded.recipe == recipe
+    latents, wanted = np.ones((2, 16), np.float32), np.ones((2, 1), np.float32)
+    np.testing.assert_array_equal(loaded(latents, wanted), gan(latents, wanted))
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_from_micrographs_to_a_generator_a_comparison_and_a_page_and_again(
     assert {"volume fraction", "two-point correlation"} <= set(found["comparison"]["statistics"])
     assert found["comparison"]["specimens"]["held-out"] == 1
     page = (trained / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     gan = training.load_generator(trained / "generator.safetensors")
     assert gan.recipe.augmented
@@ -90,7 +90,7 @@ def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
         status, output, error = idml("generate", "sample", *options, "--count", 6)
         assert (status, output) == (0, f"6 images: {out}\n"), error
         first = np.load(out / "latents.npy")
-        expected = np.asarray(gan(first))
+        expected = np.asarray(gan(first, noise=np.load(out / "noise.npy")))
         if kind == "png":
             pixels = imageio.imread(out / "sample_000005.png")
             np.testing.assert_array_equal(pixels, np.rint(255 * expected[5, ..., 0]))
@@ -195,7 +195,7 @@ def test_a_generator_is_judged_beside_other_micrographs(idml, micrographs, gener
     assert found["comparison"]["specimens"] == {"generated": 1, "held-out": 3, "training": 3}
     # Noise is not these blobs.
     assert found["comparison"]["statistics"]["two-point correlation"]["ratio"] > 3
-    assert (out / "report.html").read_text().count("data:image/png;base64,") == 3
+    assert (out / "report.html").read_text().count("data:image/png;base64,") == 4
     before = (out / "report.html").stat().st_mtime_ns
     assert idml(*options)[0] == 0 and (out / "report.html").stat().st_mtime_ns == before
     status, _, error = idml(*options, "--seed", 5)

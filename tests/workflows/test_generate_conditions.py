@@ -144,7 +144,8 @@ def test_what_is_wanted_is_told_to_every_image(idml, run, tmp_path):
     gan = training.load_generator(run)
     told = [{"hours": 8.0, "etch": "nital", "volume fraction": 0.4}] * 5
     conditions = training.encode_conditions(gan.recipe.meanings, told)
-    expected = gan(np.load(tmp_path / "latents.npy"), conditions)
+    latents, noise = (np.load(tmp_path / f"{name}.npy") for name in ("latents", "noise"))
+    expected = gan(latents, conditions, noise=noise)
     np.testing.assert_allclose(np.load(tmp_path / "images.npy"), expected, atol=1e-6)
     rows = rows_of(tmp_path / "conditions.csv")
     assert rows[4] == {"image": "4", "hours": "8", "etch": "nital", "volume fraction": "0.4"}
@@ -174,7 +175,8 @@ def test_what_is_not_wanted_is_drawn_from_the_training_and_stays_when_more_is_as
     gan = training.load_generator(run)
     told = [{name: row[name] for name in ("hours", "etch", "volume fraction")} for row in more]
     conditions = training.encode_conditions(gan.recipe.meanings, told)
-    expected = np.asarray(gan(np.load(tmp_path / "latents.npy"), conditions))
+    latents, noise = (np.load(tmp_path / f"{name}.npy") for name in ("latents", "noise"))
+    expected = np.asarray(gan(latents, conditions, noise=noise))
     pixels = imageio.imread(tmp_path / "sample_000010.png")
     np.testing.assert_array_equal(pixels, np.rint(255 * expected[10, ..., 0]))
 
