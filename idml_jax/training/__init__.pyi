@@ -9,6 +9,11 @@ from .autoencoder import load_autoencoder as load_autoencoder
 from .autoencoder import train_autoencoder as train_autoencoder
 from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
+from .classification import AugmentImages as AugmentImages
+from .classification import ClassifierRecipe as ClassifierRecipe
+from .classification import TrainedClassifier as TrainedClassifier
+from .classification import load_classifier as load_classifier
+from .classification import train_classifier as train_classifier
 from .generator import ProgressiveGAN as ProgressiveGAN
 from .generator import load_progressive_gan as load_progressive_gan
 from .growth import Growth as Growth
