@@ -10,6 +10,7 @@ from .crops import grid_crops as grid_crops
 from .crops import keep_on_device as keep_on_device
 from .crops import random_crops as random_crops
 from .crops import random_crops_and_sources as random_crops_and_sources
+from .crops import turn_at_random as turn_at_random
 from .labels import read_labels as read_labels
 from .micrograph import Micrograph as Micrograph
 from .phases import Phases as Phases

@@ -171,6 +171,23 @@ def random_crops_and_sources(
     return crops.astype(jnp.float32) / jnp.float32(255), indices
 
 
+def turn_at_random(key: PRNGKeyArray, images: Images) -> Images:
+    """Each image of a batch turned and mirrored at random, by one of the symmetries of its shape.
+
+    Eight of a square, four of an oblong, each equally likely. Runs under `jax.jit`.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp
+    >>> images = jnp.arange(12.0).reshape(1, 3, 4, 1)
+    >>> turn_at_random(jax.random.key(0), images).shape
+    (1, 3, 4, 1)
+    """
+    symmetries = 8 if images.shape[1] == images.shape[2] else 4
+    chosen = jax.random.randint(key, (len(images),), 0, symmetries)
+    return jax.vmap(turned)(jnp.asarray(images), chosen)
+
+
 def turned(image: Array, symmetry: Int[Array, ""]) -> Array:
     """One of the symmetries of an image: 0 to 3 those of an oblong, then a square's others.
 

@@ -1,5 +1,10 @@
 from .bootstrap import Interval as Interval
 from .bootstrap import bootstrap_mean as bootstrap_mean
+from .classes import accuracy as accuracy
+from .classes import confusion_matrix as confusion_matrix
+from .classes import f_score as f_score
+from .classes import precision as precision
+from .classes import recall as recall
 from .comparison import COLUMNS as COLUMNS
 from .comparison import Comparison as Comparison
 from .comparison import Difference as Difference

@@ -6,8 +6,10 @@ from .autoencoders import Posterior as Posterior
 from .autoencoders import VariationalAutoencoder as VariationalAutoencoder
 from .autoencoders import negative_evidence_bound as negative_evidence_bound
 from .autoencoders import normal_divergence as normal_divergence
+from .classifiers import Classifier as Classifier
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
+from .layers import AddedNoise as AddedNoise
 from .layers import EqualizedConv as EqualizedConv
 from .layers import EqualizedLinear as EqualizedLinear
 from .layers import append_minibatch_deviation as append_minibatch_deviation
@@ -22,3 +24,5 @@ from .resampling import convolution_of_upsampled as convolution_of_upsampled
 from .resampling import downsample as downsample
 from .resampling import downsampled_convolution as downsampled_convolution
 from .resampling import upsample as upsample
+from .stages import ConvolutionStages as ConvolutionStages
+from .stages import mean_over_space as mean_over_space

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float, Key, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.models.resampling import (
     convolution,
@@ -130,7 +130,7 @@ class EqualizedLinear(nnx.Module):
 
 
 class AddedNoise(nnx.Module):
-    """Adds white noise, the same in all channels, times a strength that each channel learns.
+    """Adds a noise field, the same to all channels, times a strength that each channel learns.
 
     What is random at every pixel, as grain and shot noise, need not be made of latents: T. Karras,
     S. Laine, T. Aila, "A style-based generator architecture for generative adversarial networks",
@@ -146,13 +146,10 @@ class AddedNoise(nnx.Module):
         self.strength = nnx.Param(jnp.zeros(features, jnp.float32))
 
     def __call__(
-        self, x: Float[Array, "batch *space features"], keys: Key[Array, " batch"]
+        self, x: Float[Array, "batch *space features"], noise: Float[Array, "batch *space"]
     ) -> Float[Array, "batch *space features"]:
-        """Each image gets the noise of its key."""
-        space = x.shape[1:-1]
-        noise = jax.vmap(lambda key: jax.random.normal(key, space, jnp.float32))(keys)
-        added = noise[..., None] * self.strength[...].reshape((1,) * (x.ndim - 1) + (-1,))
-        return x + added.astype(x.dtype)
+        strength = self.strength[...].reshape((1,) * (x.ndim - 1) + (-1,))
+        return x + (noise[..., None] * strength).astype(x.dtype)
 
 
 def _normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:

@@ -6,14 +6,14 @@ that last level is blended in.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float, Key
+from jaxtyping import Float, Integer
 
 from idml_jax.models.layers import (
     AddedNoise,
@@ -33,7 +33,7 @@ Output: TypeAlias = Literal["grey", "phases"]
 class SynthesisBlock(nnx.Module):
     """One resolution of the generator: upsample, then two equalized convolutions.
 
-    With `noise`, each adds that of its keys: those of the first layer, and of the second.
+    With `noise`, each adds a field of it.
     """
 
     def __init__(
@@ -55,15 +55,19 @@ class SynthesisBlock(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "batch rows cols in"],
-        keys: tuple[Key[Array, " batch"], Key[Array, " batch"]] | None = None,
+        noise: Sequence[Float[Array, "batch 2*rows 2*cols"]] = (),
     ) -> Float[Array, "batch 2*rows 2*cols out"]:
-        layers = ((self.conv1, self.noise1), (self.conv2, self.noise2))
-        for number, (conv, noise) in enumerate(layers):
-            x = conv(x)
-            if noise is not None and keys is not None:
-                x = noise(x, keys[number])
-            x = pixel_norm(leaky(x))
-        return x
+        first, second = noise or (None, None)
+        x = pixel_norm(leaky(_noisy(self.conv1(x), self.noise1, first)))
+        return pixel_norm(leaky(_noisy(self.conv2(x), self.noise2, second)))
+
+
+def _noisy(
+    x: Float[Array, "batch rows cols features"],
+    add: AddedNoise | None,
+    noise: Float[Array, "batch rows cols"] | None,
+) -> Float[Array, "batch rows cols features"]:
+    return x if add is None or noise is None else add(x, noise)
 
 
 class Generator(nnx.Module):
@@ -203,27 +207,37 @@ class Generator(nnx.Module):
     ) -> Images:
         """Images of styles, at one level."""
         level = self.levels - 1 if level is None else level
-        x, keys = self.conv(style), None
-        if self.noise is not None:
-            keys = self._keys(len(style), noise)
-            x = self.noise(x, keys(0))
-        coarser = x = pixel_norm(leaky(x))
+        numbers = jnp.zeros(len(style), jnp.uint32) if noise is None else noise
+        first, *fields = self.noise_fields(numbers, level=level) or (None,)
+        coarser = x = pixel_norm(leaky(_noisy(self.conv(style), self.noise, first)))
         for number, block in enumerate(self.blocks[:level]):
-            coarser = x
-            x = block(x, keys and (keys(2 * number + 1), keys(2 * number + 2)))
+            coarser, x = x, block(x, fields[2 * number : 2 * number + 2])
         image = self._image(x, level)
         if level > 0:
             below = upsample(self._image(coarser, level - 1))
             image = below + fade * (image - below)
         return image
 
-    def _keys(
-        self, count: int, noise: NoiseNumbers | None
-    ) -> Callable[[int], Key[Array, " batch"]]:
-        """Of a layer's number to the keys of its noise, one an image."""
-        numbers = jnp.zeros(count, jnp.uint32) if noise is None else jnp.asarray(noise, jnp.uint32)
-        of_image = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(0), number))(numbers)
-        return lambda layer: jax.vmap(lambda key: jax.random.fold_in(key, layer))(of_image)
+    def noise_fields(
+        self, numbers: NoiseNumbers, *, level: int | None = None
+    ) -> list[Float[Array, "batch rows_ cols_"]]:
+        """What the noise of these numbers is, in every layer up to a level; none without noise."""
+        if self.noise is None:
+            return []
+        level = self.levels - 1 if level is None else level
+        rows, cols, _ = self.first_shape
+        scales = [0, *(scale for scale in range(1, level + 1) for _ in range(2))]
+
+        def of_image(number: Integer[Array, ""]) -> list[Float[Array, "rows_ cols_"]]:
+            key = jax.random.fold_in(jax.random.key(0), number)
+            return [
+                jax.random.normal(
+                    jax.random.fold_in(key, layer), (rows << scale, cols << scale), jnp.float32
+                )
+                for layer, scale in enumerate(scales)
+            ]
+
+        return jax.vmap(of_image)(jnp.asarray(numbers, jnp.uint32))
 
     def _image(self, x: Float[Array, "batch rows cols features"], level: int) -> Images:
         image = self.to_image[level](x).astype(jnp.float32)

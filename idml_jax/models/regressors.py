@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Float
 
 from idml_jax.models.layers import EqualizedConv, EqualizedLinear, leaky
-from idml_jax.models.resampling import downsample
+from idml_jax.models.stages import ConvolutionStages, mean_over_space
 from idml_jax.typing import Array
 
 
@@ -79,7 +78,8 @@ class PropertyRegressor(nnx.Module):
     """A few numbers from a whole microstructure: its effective properties.
 
     Convolutions on coarser and coarser grids, the mean over the coarsest, and a
-    dense layer: any size will do whose sides the coarsening divides.
+    dense layer: any size will do. Only a periodic cell whose sides the coarsening divides is
+    the same wherever it begins.
 
     Parameters
     ----------
@@ -114,20 +114,11 @@ class PropertyRegressor(nnx.Module):
         periodic: bool = False,
         rngs: nnx.Rngs,
     ):
-        three, options = (3,) * dimensions, {"periodic": periodic, "rngs": rngs}
-        before = (in_features, *features[:-1])
-        self.stages = nnx.List(
-            nnx.List(
-                EqualizedConv(channels, after, three, **options) for channels in (first, after)
-            )
-            for first, after in zip(before, features, strict=True)
+        self.stages = ConvolutionStages(
+            in_features, features=features, dimensions=dimensions, periodic=periodic, rngs=rngs
         )
         self.dense = EqualizedLinear(features[-1], features[-1], rngs=rngs)
         self.last = EqualizedLinear(features[-1], out_features, gain=1.0, rngs=rngs)
 
     def __call__(self, x: Float[Array, "batch *space in"]) -> Float[Array, "batch out"]:
-        for number, (first, second) in enumerate(self.stages):
-            x = leaky(first(downsample(x) if number else x))
-            x = (x + leaky(second(x))) * 0.5**0.5
-        x = jnp.mean(x, axis=tuple(range(1, x.ndim - 1)))
-        return self.last(leaky(self.dense(x)))
+        return self.last(leaky(self.dense(mean_over_space(self.stages(x)[-1]))))

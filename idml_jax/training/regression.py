@@ -1,7 +1,6 @@
 """Train a network on a solver's answers; a trained one as a property, or a field."""
 
 import dataclasses
-import functools
 import hashlib
 import pathlib
 from collections.abc import Callable
@@ -17,9 +16,9 @@ from jaxtyping import Float, PRNGKeyArray
 from idml_jax.models import FieldRegressor, PropertyRegressor
 from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
-from idml_jax.training.checkpoint import newest_state, options_of
-from idml_jax.training.loop import train
-from idml_jax.training.optimization import FitState, warmed_up_adam
+from idml_jax.training.checkpoint import options_of
+from idml_jax.training.fitting import fit, fitted
+from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.typing import Array
 
 Examples: TypeAlias = tuple[Float[Array, "batch *space in"], Float[Array, "batch ..."]]
@@ -197,46 +196,26 @@ def train_regressor(
     }
     claim(run / "surrogate.json", options)
 
-    transform = recipe.transform()
-    network = recipe.network(inputs.shape[-1], targets.shape[-1])
-    structure, parameters = nnx.split(network)
-    state = FitState.of(parameters, transform)
-    key = jax.random.key(recipe.seed)
-    examples = jnp.asarray(inputs), jnp.asarray((targets - mean) / deviation)
+    def loss(network, batch):
+        error = network(batch[0]) - batch[1]
+        value = (error**2 if recipe.loss == "squared" else jnp.abs(error)).mean()
+        return value, RegressionScalars(value)
 
-    @functools.partial(jax.jit, donate_argnums=0)
-    def compiled(state, examples, number):
-        choice_key, augment_key = jax.random.split(jax.random.fold_in(key, number))
-        chosen = jax.random.choice(choice_key, len(inputs), (recipe.batch,), replace=False)
-        batch = jax.tree.map(lambda each: each[chosen], examples)
-        if augment is not None:
-            batch = augment(augment_key, batch)
-
-        def loss(parameters):
-            error = nnx.merge(structure, parameters)(batch[0]) - batch[1]
-            return (error**2 if recipe.loss == "squared" else jnp.abs(error)).mean()
-
-        value, slopes = jax.value_and_grad(loss)(state.parameters)
-        return state.stepped(slopes, transform), RegressionScalars(value)
-
-    def surrogate_of(state: FitState) -> Surrogate:
-        return Surrogate(nnx.merge(structure, state.parameters), mean, deviation)
-
-    def show_state(state: FitState, done: int) -> None:
+    def show_network(network: FieldRegressor | PropertyRegressor, done: int) -> None:
         if show is not None:
-            show(surrogate_of(state), done)
+            show(Surrogate(network, mean, deviation), done)
 
-    state = train(
-        state,
-        lambda state, number: compiled(state, examples, jnp.int32(number)),
-        steps=recipe.steps,
-        images=lambda _: recipe.batch,
+    network = fit(
+        recipe.network(inputs.shape[-1], targets.shape[-1]),
+        (jnp.asarray(inputs), jnp.asarray((targets - mean) / deviation)),
+        loss,
+        recipe,
         run=run,
+        prepare=augment,
         save_every=save_every,
-        show=show_state,
-        title="training",
+        show=show_network,
     )
-    return surrogate_of(state)
+    return Surrogate(network, mean, deviation)
 
 
 def load_surrogate(run: str | pathlib.Path) -> Surrogate:
@@ -254,10 +233,8 @@ def load_surrogate(run: str | pathlib.Path) -> Surrogate:
     del options["examples"]
     features, dilations = (tuple(options.pop(name)) for name in ("features", "dilations"))
     recipe = RegressionRecipe(features=features, dilations=dilations, **options)
-    structure, parameters = nnx.split(recipe.network(channels, len(mean)))
-    state = FitState.of(parameters, recipe.transform())
-    state = newest_state(run, state)
-    return Surrogate(nnx.merge(structure, state.parameters), mean, deviation)
+    network = fitted(recipe.network(channels, len(mean)), recipe, run)
+    return Surrogate(network, mean, deviation)
 
 
 def _check(

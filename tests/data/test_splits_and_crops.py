@@ -14,6 +14,7 @@ from idml_jax.data import (
     random_crops,
     random_crops_and_sources,
     split_by_specimen,
+    turn_at_random,
 )
 from idml_jax.errors import InputError
 
@@ -175,6 +176,24 @@ def test_oblong_crops_are_pieces_in_their_four_symmetries_and_say_where_they_are
     found = np.ascontiguousarray(np.rint(np.asarray(crops)[..., 0] * 255).astype(int))
     assert {crop.tobytes() for crop in found} == set(known)
     assert [known[crop.tobytes()] for crop in found] == np.asarray(sources).tolist()
+
+
+@pytest.mark.parametrize(("shape", "symmetries"), [((3, 3), 8), ((3, 4), 4)])
+def test_a_batch_is_turned_by_each_symmetry_of_its_shape_equally_often(shape, symmetries, getkey):
+    image = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    known = {
+        np.rot90(each, turns).tobytes(): turns
+        for each in (image, image[::-1])
+        for turns in range(4)
+        if np.rot90(each, turns).shape == shape
+    }
+    assert len(known) == symmetries
+    batch = np.tile(image[None, ..., None], (800, 1, 1, 1))
+    found = [each.tobytes() for each in np.asarray(turn_at_random(getkey(), batch))]
+    assert set(found) == set(known)
+    counts = np.array([found.count(each) for each in known])
+    expected = 800 / symmetries
+    assert abs(counts - expected).max() < 5 * np.sqrt(expected)
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.5])

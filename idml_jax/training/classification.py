@@ -1,0 +1,244 @@
+"""Train a network to tell classes of images apart; a trained one as classifier and encoder."""
+
+import dataclasses
+import hashlib
+import pathlib
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from idml_jax.models import Classifier
+from idml_jax.report import claim
+from idml_jax.training.batches import in_batches
+from idml_jax.training.checkpoint import options_of
+from idml_jax.training.fitting import fit, fitted
+from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.typing import Array, Images
+
+AugmentImages: TypeAlias = Callable[[PRNGKeyArray, Images], Images]
+"""The same images seen another way, each of the same class as before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassifierRecipe:
+    """What a classifier was made with: written beside its checkpoints, read to load it.
+
+    Parameters
+    ----------
+    features : tuple of int
+        Channels of the network at each resolution, the finest first.
+    embedding : int
+        Numbers that an image is turned into before its class is told from them.
+    periodic : bool
+        Continue an image by its opposite side.
+    balanced : bool
+        Whether every class has the same weight in the loss, however few its images are: each
+        image's is the number of all images over that of its class and of classes.
+    steps, batch : int
+        Steps in all, and images in each.
+    learning_rate : float
+        Of Adam at its highest: it rises over the first twentieth of the steps and falls to
+        nothing by half a cosine. Large, because equalized layers keep weights of order one.
+    seed : int
+    """
+
+    features: tuple[int, ...] = (16, 32, 64, 64)
+    embedding: int = 64
+    periodic: bool = False
+    balanced: bool = True
+    steps: int = 1000
+    batch: int = 32
+    learning_rate: float = 1e-2
+    seed: int = 0
+
+    def network(self, channels: int, classes: int) -> Classifier:
+        """The network with the initial values of the seed."""
+        return Classifier(
+            channels,
+            classes,
+            features=self.features,
+            embedding=self.embedding,
+            periodic=self.periodic,
+            rngs=nnx.Rngs(self.seed),
+        )
+
+    def transform(self) -> optax.GradientTransformation:
+        """The optimizer."""
+        return warmed_up_adam(self.learning_rate, self.steps)
+
+
+class ClassifierScalars(NamedTuple):
+    """What is recorded of a step."""
+
+    loss: Float[Array, ""]
+    """Cross-entropy over the batch, in nats, with the weights of the classes."""
+    accuracy: Float[Array, ""]
+    """Share of the batch that is told right."""
+
+
+class TrainedClassifier:
+    """A trained network: probabilities of classes, and the features that tell.
+
+    Parameters
+    ----------
+    network : Classifier
+    """
+
+    def __init__(self, network: Classifier):
+        structure, self._parameters = nnx.split(network)
+        self._probabilities = jax.jit(
+            lambda parameters, images: nnx.softmax(nnx.merge(structure, parameters)(images))
+        )
+        self._features = jax.jit(
+            lambda parameters, images: nnx.merge(structure, parameters).features(images)
+        )
+
+    def __call__(self, images: Images) -> Float[Array, "batch classes"]:
+        """Probabilities of the classes; differentiable, and to be used under jit as well."""
+        return self._probabilities(self._parameters, jnp.asarray(images, jnp.float32))
+
+    def features(self, images: Images) -> Float[Array, "batch embedding"]:
+        """The embedding of each image of a batch: an encoder, as `evaluation.encode` takes it."""
+        return self._features(self._parameters, jnp.asarray(images, jnp.float32))
+
+    def predict(self, images: Images, *, batch: int = 64) -> Float[np.ndarray, "count classes"]:
+        """Probabilities of the classes of many images, on the host, `batch` at a time."""
+        return in_batches(self, batch, images)
+
+
+def train_classifier(
+    images: Images,
+    labels: Int[Array, " count"],
+    recipe: ClassifierRecipe,
+    *,
+    run: str | pathlib.Path,
+    augment: AugmentImages | None = None,
+    save_every: int = 200,
+    show: Callable[[TrainedClassifier, int], None] | None = None,
+) -> TrainedClassifier:
+    """Train a network to tell the classes of images; go on where a run stopped.
+
+    Parameters
+    ----------
+    images : array of shape (count, rows, cols, channels)
+        Of one size, values in [0, 1]; kept on the device in 8 bits.
+    labels : integer array of shape (count,)
+        The class of each, from 0; images of -1, which nobody has labelled, are left out.
+    recipe : ClassifierRecipe
+        Network and training.
+    run : path
+        The run's folder: checkpoints, records, options. A run found there goes on, if it is of
+        the same recipe, images and labels.
+    augment : callable, optional
+        ``augment(key, images)`` changes a batch in a way that keeps its classes, under jit:
+        `data.turn_at_random`, for instance.
+    save_every : int
+        Steps between checkpoints.
+    show : callable, optional
+        ``show(classifier, steps_done)`` after each checkpoint: to look at its errors on images
+        that it is not trained on.
+
+    Returns
+    -------
+    classifier : TrainedClassifier
+
+    Raises
+    ------
+    ValueError
+        If images and labels do not go together, a class below the highest has no image, or there
+        are fewer images than a batch takes.
+    InputError
+        If the run belongs to another recipe or other images, the loss is no longer finite, or a
+        checkpoint cannot be written.
+    """
+    run = pathlib.Path(run)
+    pixels, labels = _labelled(images, labels)
+    counts = _counts(labels, recipe)
+    digest = hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest()[:16]
+    options = {"channels": pixels.shape[-1], "classes": len(counts), "examples": digest}
+    claim(run / "classifier.json", dataclasses.asdict(recipe) | options)
+    ones = np.ones(len(counts), np.float32)
+    weights = jnp.asarray(len(labels) / (len(counts) * counts) if recipe.balanced else ones)
+
+    def prepare(key, batch):
+        shown = batch[0].astype(jnp.float32) / jnp.float32(255)
+        return (shown if augment is None else augment(key, shown)), batch[1]
+
+    def loss(network, batch):
+        logits = network(batch[0])
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1])
+        value = (weights[batch[1]] * each).mean()
+        right = (logits.argmax(axis=-1) == batch[1]).mean(dtype=jnp.float32)
+        return value, ClassifierScalars(value, right)
+
+    def show_network(network: Classifier, done: int) -> None:
+        if show is not None:
+            show(TrainedClassifier(network), done)
+
+    network = fit(
+        recipe.network(pixels.shape[-1], len(counts)),
+        (jnp.asarray(pixels), jnp.asarray(labels)),
+        loss,
+        recipe,
+        run=run,
+        prepare=prepare,
+        save_every=save_every,
+        show=show_network,
+    )
+    return TrainedClassifier(network)
+
+
+def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
+    """The classifier of a run, as its newest checkpoint has it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run of a classifier, or one without a checkpoint.
+    """
+    run = pathlib.Path(run)
+    options = options_of(run / "classifier.json", "classifier")
+    channels, classes = (options.pop(name) for name in ("channels", "classes"))
+    del options["examples"]
+    recipe = ClassifierRecipe(features=tuple(options.pop("features")), **options)
+    return TrainedClassifier(fitted(recipe.network(channels, classes), recipe, run))
+
+
+def _labelled(images: Images, labels: Array) -> tuple[np.ndarray, np.ndarray]:
+    """The images that have a label, in 8 bits, and their labels."""
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim != 4 or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"`images` has the shape {images.shape} and `labels` {labels.shape}; they are (count, "
+            "rows, cols, channels) and (count,)."
+        )
+    if not np.issubdtype(labels.dtype, np.integer) or (labels.size and labels.min() < -1):
+        raise ValueError(
+            f"`labels` ({labels.dtype}) are integers from 0, or -1 for an image without a class."
+        )
+    known = labels >= 0
+    images, labels = images[known], labels[known]
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError("`images` has values outside of [0, 1], or not finite: scale them.")
+    return np.rint(255 * images).astype(np.uint8), labels.astype(np.int32)
+
+
+def _counts(
+    labels: Int[np.ndarray, " count"], recipe: ClassifierRecipe
+) -> Float[np.ndarray, " classes"]:
+    """How many images each class has; refuse what there is nothing to learn from."""
+    if len(labels) < recipe.batch:
+        raise ValueError(f"{len(labels)} labelled images are fewer than a batch of {recipe.batch}.")
+    counts = np.bincount(labels)
+    if len(counts) < 2 or not counts.all():
+        raise ValueError(
+            f"`labels`: the classes have {counts.tolist()} images; there are two classes at least, "
+            "numbered without a gap."
+        )
+    return counts.astype(np.float32)
