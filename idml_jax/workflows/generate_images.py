@@ -115,7 +115,7 @@ def draws_of(
 
     def draw(number: jax.Array) -> tuple[jax.Array, jax.Array]:
         key = jax.random.fold_in(jax.random.key(seed), number)
-        noise = jax.random.bits(jax.random.fold_in(key, 1))
+        noise = jax.random.bits(jax.random.fold_in(key, 1), dtype=jnp.uint32)
         return jax.random.normal(key, (features,), jnp.float32), noise
 
     latents, noise = jax.jit(jax.vmap(draw))(jnp.arange(count))
