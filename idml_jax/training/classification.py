@@ -91,6 +91,7 @@ class TrainedClassifier:
     """
 
     def __init__(self, network: Classifier):
+        self.channels = network.in_features
         structure, self._parameters = nnx.split(network)
         self._probabilities = jax.jit(
             lambda parameters, images: nnx.softmax(nnx.merge(structure, parameters)(images))

@@ -1,5 +1,6 @@
 """How good a generator is: its images beside held-out and training micrographs."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from idml_jax import evaluation, report, training
+from idml_jax.typing import Array, Images
 from idml_jax.workflows.asked import Asked, ask
 from idml_jax.workflows.conditioning import crops_and_told, dealt
 from idml_jax.workflows.generator_figures import (
@@ -39,6 +41,8 @@ class Assessment(NamedTuple):
     """Of phases; none of grey images."""
     asked: Asked | None = None
     """Whether the images are what was asked for, where something was."""
+    features: evaluation.FeatureComparison | None = None
+    """In the features of an encoder, where one was given."""
 
     @property
     def comparison(self) -> evaluation.Comparison:
@@ -53,7 +57,8 @@ class Assessment(NamedTuple):
             parts = [
                 f"{name}\n\n{part}" for name, part in zip(self.comparisons, parts, strict=True)
             ]
-        return "\n\n".join(parts if self.asked is None else [*parts, str(self.asked)])
+        further = (str(each) for each in (self.asked, self.features) if each is not None)
+        return "\n\n".join([*parts, *further])
 
     def plain(self) -> dict[str, Any]:
         """Every number, for JSON."""
@@ -62,6 +67,8 @@ class Assessment(NamedTuple):
             further["comparisons"] = {name: one.plain() for name, one in self.comparisons.items()}
         if self.asked is not None:
             further["asked for"] = self.asked.plain()
+        if self.features is not None:
+            further["features"] = self.features.plain()
         return {
             "comparison": self.comparison.plain(),
             "nearest training crop": {
@@ -92,6 +99,9 @@ class Assessment(NamedTuple):
                 "Every statistic of the table: mean and 95 % bootstrap interval, lengths along the "
                 "axis, numbers in units of pixels.",
             )
+        if self.features is not None:
+            page.section("As an encoder sees it")
+            page.table(evaluation.FEATURE_COLUMNS, self.features.rows())
         if self.asked is not None:
             self.asked.show(page)
         page.section(
@@ -118,7 +128,12 @@ class Assessment(NamedTuple):
 
 
 def assess(
-    gan: training.ProgressiveGAN, material: Material, *, count: int, seed: int
+    gan: training.ProgressiveGAN,
+    material: Material,
+    *,
+    count: int,
+    seed: int,
+    encoder: Callable[[Images], Array] | None = None,
 ) -> Assessment:
     """Compare images of random latents with the held-out micrographs, and look for copies.
 
@@ -132,6 +147,8 @@ def assess(
         Generated images.
     seed : int
         Of the latents, the bootstrap, and the choice of the crops that are looked for.
+    encoder : callable, optional
+        From a batch of images to features that they are compared in as well.
     """
     print("comparing generated with held-out micrographs ...")
     crops, told = crops_and_told(material.held_out, material, gan.recipe)
@@ -144,12 +161,16 @@ def assess(
     images = gan.sample(key, count, conditions=conditions)
     comparisons = compare_phases(images, material, seed=seed)
     asked = ask(gan, material, seed=seed) if gan.recipe.meanings else None
+    features = None
+    if encoder is not None:
+        real = material.held_out, material.train
+        features = evaluation.compare_features(images, *real, encoder, seed=seed)
     chosen = np.random.default_rng(seed).permutation(len(crops))[:SHOWN]
     bar = tqdm((*images[:SHOWN], *crops[chosen]), desc="nearest crops", unit="img", delay=2)
     nearest = [evaluation.nearest_training_crop(image, material.train) for image in bar]
     shown = len(images[:SHOWN])
     split = nearest[:shown], nearest[shown:]
-    return Assessment(images, crops, comparisons, *split, material.labels, asked)
+    return Assessment(images, crops, comparisons, *split, material.labels, asked, features)
 
 
 def told(results: dict[str, Any]) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Float
 
 from idml_jax import data, design, report, training
 from idml_jax.errors import InputError
+from idml_jax.typing import Array, Images
 from idml_jax.workflows import generate_evaluate, generate_interpolate, generate_project
 from idml_jax.workflows.assessment import assess
 from idml_jax.workflows.material import Material, material_of_run
@@ -27,12 +29,14 @@ def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
         raise _told(config.run)
     if recipe.channels > 1 and not recipe.labels:
         raise _of_channels(config.run, recipe)
+    encoder = None if config.encoder is None else _encoder(config.encoder, recipe)
     material = _material(config, gan, config.conditions)
     _claim(config, gan, material)
     if result.exists():
         return
     print(material)
-    assessment = assess(gan, material, count=config.count, seed=config.seed or 0)
+    seed = config.seed or 0
+    assessment = assess(gan, material, count=config.count, seed=seed, encoder=encoder)
     page = report.Page(
         "A generator, compared",
         "Statistics of what it makes beside those of micrographs.",
@@ -120,6 +124,17 @@ def _of_channels(run: pathlib.Path, recipe: training.Recipe) -> InputError:
         f"{run}: this generator's images have {recipe.channels} channels; use it in Python, where "
         "micrographs of as many can be given."
     )
+
+
+def _encoder(run: pathlib.Path, recipe: training.Recipe) -> Callable[[Images], Array]:
+    """The features of a classifier that sees such images."""
+    classifier = training.load_classifier(run)
+    if classifier.channels != recipe.channels:
+        raise InputError(
+            f"{run}: this classifier sees {classifier.channels} channels, and the generator's "
+            f"images have {recipe.channels}; give one that was trained on such images."
+        )
+    return classifier.features
 
 
 def _material(

@@ -202,6 +202,33 @@ def test_a_generator_is_judged_beside_other_micrographs(idml, micrographs, gener
     assert (status, error.count("\n")) == (2, 1) and "seed is None there and 5 here" in error
 
 
+def train_encoder(run, channels):
+    """A classifier of noise of two kinds."""
+    images = np.random.default_rng(0).random((8, 16, 16, channels))
+    labels = np.arange(8) % 2
+    recipe = training.ClassifierRecipe(features=(4, 4), embedding=4, steps=2, batch=4)
+    return training.train_classifier(images, labels, recipe, run=run)
+
+
+def test_images_are_compared_in_the_features_of_a_classifier(
+    idml, micrographs, generator, tmp_path
+):
+    options = ("generate", "evaluate", "--run", generator, "--images", micrographs, "--count", 40)
+    options += ("--binning", 1, "--encoder", tmp_path / "encoder")
+    encoder = train_encoder(tmp_path / "encoder", 1)
+    train_encoder(tmp_path / "colour", 3)
+    status, output, error = idml(*options, "--out", tmp_path / "out")
+    assert status == 0, error
+    found = json.loads((tmp_path / "out" / "result.json").read_text())["features"]
+    # Noise, and blobs that resemble each other.
+    assert found["generated"]["KID"] > 3 * abs(found["real"]["KID"])
+    assert "precision  " in output and encoder.channels == 1
+    assert "As an encoder sees it" in (tmp_path / "out" / "report.html").read_text()
+    status, _, error = idml(*options[:-1], tmp_path / "colour", "--out", tmp_path / "other")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "this classifier sees 3 channels, and the generator's images have 1" in error
+
+
 def test_the_way_between_latents_is_drawn_and_kept(idml, generator, tmp_path):
     options = ("--run", generator, "--out", tmp_path, "--count", 3, "--steps", 5, "--seed", 2)
     assert idml("generate", "interpolate", *options)[0] == 0
