@@ -91,7 +91,7 @@ class Condition:
         if len(set(found)) < 2:
             raise InputError(
                 f"condition {name!r}: is {shown(found[0])} in all {len(found)} training images, so "
-                "that it tells nothing; leave it out, or choose another --seed or --held-out."
+                "that it tells nothing; leave it out, or hold out others, by another seed."
             )
         if isinstance(found[0], str):
             return cls(name, source, classes=tuple(sorted(set(map(str, found)))), values=kept)

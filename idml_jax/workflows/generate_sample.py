@@ -27,12 +27,12 @@ class Config:
     """What is wanted of them, by name and in your own units: hours=24 class=nital
     "volume fraction"=0.4. By default what images of the training were, at random."""
     format: Literal["png", "tiff", "npy"] = "png"
-    """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all. Phases are
-    written under their labels, and in the array as memberships."""
+    """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all. Of phases
+    whole numbers, their labels, and in the array memberships."""
     truncation: float = 1.0
     """Below 1 images are more typical and less varied; at 0 they are all the same."""
     seed: int = 0
-    """Of the latents."""
+    """Of everything random."""
     batch: int = 32
     """Images in memory at a time."""
 
