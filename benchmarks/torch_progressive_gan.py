@@ -101,16 +101,54 @@ def append_minibatch_deviation(x: Float[Tensor, "b f r c"]) -> Float[Tensor, "b 
     return torch.cat([x, channel.expand(batch, 1, *shape[1:])], dim=1)
 
 
-class Block(nn.Module):
-    """Two convolutions, one of which changes the resolution."""
+class AddedNoise(nn.Module):
+    """Adds a noise field, by default a random one, times a strength that each channel learns."""
 
-    def __init__(self, conv1: EqualizedConv, conv2: EqualizedConv, *, normalized: bool):
+    def __init__(self, features: int):
         super().__init__()
-        self.conv1, self.conv2, self.normalized = conv1, conv2, normalized
+        self.strength = nn.Parameter(torch.zeros(features))
+
+    def forward(
+        self, x: Float[Tensor, "b f r c"], noise: Float[Tensor, "b r c"] | None
+    ) -> Float[Tensor, "b f r c"]:
+        if noise is None:
+            noise = torch.randn(len(x), *x.shape[2:], device=x.device)
+        return x + (noise[:, None] * self.strength[:, None, None]).to(x.dtype)
+
+
+class SynthesisBlock(nn.Module):
+    """Upsampling and two convolutions."""
+
+    def __init__(self, coarse: int, fine: int, *, noise: bool, **options: Any):
+        super().__init__()
+        self.conv1 = EqualizedConv(coarse, fine, resample="up", **options)
+        self.conv2 = EqualizedConv(fine, fine, **options)
+        self.noise1 = AddedNoise(fine) if noise else None
+        self.noise2 = AddedNoise(fine) if noise else None
+
+    def forward(
+        self, x: Float[Tensor, "b f r c"], noise: Sequence[Tensor] | None
+    ) -> Float[Tensor, "b f2 r2 c2"]:
+        for number, (conv, add) in enumerate(
+            ((self.conv1, self.noise1), (self.conv2, self.noise2))
+        ):
+            x = conv(x)
+            if add is not None:
+                x = add(x, noise[number] if noise else None)
+            x = pixel_norm(leaky(x))
+        return x
+
+
+class AnalysisBlock(nn.Module):
+    """Two convolutions and downsampling."""
+
+    def __init__(self, fine: int, coarse: int, *, within: bool, dtype: torch.dtype):
+        super().__init__()
+        self.conv1 = EqualizedConv(fine, fine, dtype=dtype)
+        self.conv2 = EqualizedConv(fine, coarse, resample="down", within=within, dtype=dtype)
 
     def forward(self, x: Float[Tensor, "b f r c"]) -> Float[Tensor, "b f2 r2 c2"]:
-        after = pixel_norm if self.normalized else lambda x: x
-        return after(leaky(self.conv2(after(leaky(self.conv1(x))))))
+        return leaky(self.conv2(leaky(self.conv1(x))))
 
 
 class Generator(nn.Module):
@@ -125,20 +163,26 @@ class Generator(nn.Module):
         width = math.prod(self.shape)
         self.first = EqualizedLinear(recipe.latent_features, width, gain=math.sqrt(2) / 4)
         self.conv = EqualizedConv(features[0], features[0], **options)
-        self.blocks = nn.ModuleList()
-        for coarse, fine in zip(features[:-1], features[1:], strict=True):
-            upsampling = EqualizedConv(coarse, fine, resample="up", **options)
-            then = EqualizedConv(fine, fine, **options)
-            self.blocks.append(Block(upsampling, then, normalized=True))
+        self.noise = AddedNoise(features[0]) if recipe.noise else None
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(coarse, fine, noise=recipe.noise, **options)
+            for coarse, fine in zip(features[:-1], features[1:], strict=True)
+        )
         self.to_image = nn.ModuleList(
             EqualizedConv(width, recipe.channels, 1, gain=1.0, dtype=dtype) for width in features
         )
 
-    def forward(self, latents: Float[Tensor, "b z"]) -> Float[Tensor, "b f r c"]:
+    def forward(
+        self, latents: Float[Tensor, "b z"], noise: Sequence[Tensor] | None = None
+    ) -> Float[Tensor, "b f r c"]:
         x = leaky(self.first(pixel_norm(latents))).reshape(-1, *self.shape).permute(0, 3, 1, 2)
-        coarser = x = pixel_norm(leaky(self.conv(pixel_norm(x))))
-        for block in self.blocks:
-            coarser, x = x, block(x)
+        x = self.conv(pixel_norm(x))
+        if self.noise is not None:
+            x = self.noise(x, noise[0] if noise else None)
+        coarser = x = pixel_norm(leaky(x))
+        for number, block in enumerate(self.blocks):
+            fields = noise[2 * number + 1 : 2 * number + 3] if noise else None
+            coarser, x = x, block(x, fields)
         image = 0.5 + 0.5 * self.to_image[-1](x).float()
         below = 0.5 + 0.5 * self.to_image[-2](coarser).float()
         below = functional.interpolate(below, scale_factor=2.0, mode="nearest")
@@ -155,11 +199,10 @@ class Discriminator(nn.Module):
         self.from_image = nn.ModuleList(
             EqualizedConv(recipe.channels, width, 1, dtype=dtype) for width in features
         )
-        self.blocks = nn.ModuleList()
-        for coarse, fine in zip(features[:-1], features[1:], strict=True):
-            before = EqualizedConv(fine, fine, dtype=dtype)
-            halving = EqualizedConv(fine, coarse, resample="down", within=within, dtype=dtype)
-            self.blocks.append(Block(before, halving, normalized=False))
+        self.blocks = nn.ModuleList(
+            AnalysisBlock(fine, coarse, within=within, dtype=dtype)
+            for coarse, fine in zip(features[:-1], features[1:], strict=True)
+        )
         width = features[0]
         self.conv = EqualizedConv(width + 1, width, dtype=dtype)
         self.hidden = EqualizedLinear(math.prod(recipe.first_size) * width, width)
@@ -219,14 +262,14 @@ class Training:
         self.synthesize, self.judge = wrap(self.generator), wrap(self._judge)
         self.convince = wrap(lambda fake: functional.softplus(-self.discriminator(fake)).mean())
 
-    def step(self, latents: Tensor | None = None) -> Losses:
-        """Dispatch a step, of given latents or random ones."""
+    def step(self, latents: Tensor | None = None, noise: Sequence[Tensor] | None = None) -> Losses:
+        """Dispatch a step, of given latents and noise or random ones."""
         real = self.real[self.number % len(self.real)]
         self.number += 1
         if latents is None:
             latents = torch.randn(self.latents, device=self.device)
         of_generator, of_discriminator = self.optimizers
-        fake = self.synthesize(latents)
+        fake = self.synthesize(latents, noise)
         value, penalty = self.judge(real, fake.detach())
         of_discriminator.zero_grad()
         (value + self.options.penalty * penalty).backward()

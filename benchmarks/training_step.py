@@ -35,6 +35,7 @@ from jaxtyping import Float
 
 from benchmarks.timing import median_seconds, print_table
 from benchmarks.torch_progressive_gan import Losses, Training
+from idml_jax.models import AddedNoise
 from idml_jax.training import Growth, Recipe, adversarial_step, initial_state
 
 TOLERANCE, TOLERANCE_AFTER = 1e-4, 1e-3
@@ -51,7 +52,12 @@ class Ours:
 
     def __init__(self, recipe: Recipe, real: Float[np.ndarray, "count batch rows cols f"]):
         options, transform = recipe.step_options(len(recipe.features) - 1), recipe.transform()
-        networks, self.state = initial_state(*recipe.networks(), transform)
+        generator, discriminator = recipe.networks()
+        # From their beginning at zero no strength of noise would show whether it is the same.
+        for _, module in nnx.iter_modules(generator):
+            if isinstance(module, AddedNoise):
+                module.strength[...] += 0.2
+        networks, self.state = initial_state(generator, discriminator, transform)
         self.real, self.number = jax.device_put(real), 0
         self.latents = (real.shape[1], recipe.latent_features)
         rate = jnp.float32(recipe.learning_rates[-1])
@@ -77,16 +83,20 @@ class Ours:
         analyses = lowered.cost_analysis(), compiled.cost_analysis()
         return compiled, max(float((found or {}).get("flops", 0)) for found in analyses)
 
-    def step(self, latents: Any = None) -> Losses:
-        """Dispatch a step; it draws its latents itself."""
+    def step(self) -> Losses:
+        """Dispatch a step; it draws latents and noise itself."""
         self.state, losses = self.compiled[0](self.state, self.real, jnp.int32(self.number))
         self.number += 1
         return losses
 
-    def drawn(self, number: int) -> Float[np.ndarray, "batch z"]:
-        """Latents of a step."""
-        key = jax.random.split(jax.random.key(number), 6)[0]
-        return np.array(jax.random.normal(key, self.latents, jnp.float32))
+    def drawn(self, number: int) -> "Drawn":
+        """What a step draws."""
+        keys = jax.random.split(jax.random.key(number), 7)
+        latents = jax.random.normal(keys[0], self.latents, jnp.float32)
+        generator = nnx.merge(self.networks.generator, self.state.generator)
+        numbers = np.asarray(jax.random.bits(keys[3], self.latents[:1]))
+        fields = generator.noise_fields(numbers)
+        return Drawn(np.array(latents), numbers, [np.array(field) for field in fields])
 
     def parameters(self) -> list[dict[str, np.ndarray]]:
         """Of both networks, by their places."""
@@ -95,11 +105,11 @@ class Ours:
             for flat in map(nnx.to_flat_state, (self.state.generator, self.state.discriminator))
         ]
 
-    def seen(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def seen(self, drawn: "Drawn") -> tuple[np.ndarray, np.ndarray]:
         """Generated images, and scores of the first real ones."""
         generator = nnx.merge(self.networks.generator, self.state.generator)
         discriminator = nnx.merge(self.networks.discriminator, self.state.discriminator)
-        images = jax.jit(generator.__call__)(latents)
+        images = jax.jit(generator.__call__)(drawn.latents, noise=drawn.numbers)
         return np.asarray(images), np.asarray(jax.jit(discriminator.__call__)(self.real[0]))
 
     def sample(self) -> Any:
@@ -111,13 +121,28 @@ class Ours:
         jax.block_until_ready((self.state, found))
 
 
+class Drawn(NamedTuple):
+    """What is random in a step: latents, and the noise of each layer by its number and itself."""
+
+    latents: np.ndarray
+    numbers: np.ndarray
+    noise: list[np.ndarray]
+
+
 class Theirs(Training):
     """The same in PyTorch."""
 
+    def put(self, drawn: Drawn) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Latents and noise on the device."""
+        latents, *noise = (
+            torch.from_numpy(array).to(self.device) for array in (drawn.latents, *drawn.noise)
+        )
+        return latents, noise
+
     @torch.no_grad()
-    def seen(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def seen(self, drawn: "Drawn") -> tuple[np.ndarray, np.ndarray]:
         """Generated images, and scores of the first real ones."""
-        images = self.generator(torch.from_numpy(latents).to(self.device)).permute(0, 2, 3, 1)
+        images = self.generator(*self.put(drawn)).permute(0, 2, 3, 1)
         return images.cpu().numpy(), self.discriminator(self.real[0]).cpu().numpy()
 
     @torch.no_grad()
@@ -146,14 +171,14 @@ def begin(recipe: Recipe, real: np.ndarray, *, device: str, compiled: bool) -> d
     options: dict[str, Any] = {"device": device, "compiled": compiled}
     for name, within in (("PyTorch", False), ("PyTorch, resampling by stride", True)):
         ways[name] = Theirs(recipe, real, ours.parameters(), within=within, **options)
-    latents = ours.drawn(0), ours.drawn(1)
+    drawn = ours.drawn(0), ours.drawn(1)
     begun, expected = {}, []
     for name, way in ways.items():
-        found, began = list(way.seen(latents[0])), time.perf_counter()
-        losses = way.step(torch.from_numpy(latents[0]).to(device))
+        found, began = list(way.seen(drawn[0])), time.perf_counter()
+        losses = way.step(*(way.put(drawn[0]) if isinstance(way, Theirs) else ()))
         way.wait(losses)
         seconds = time.perf_counter() - began
-        after = way.step(torch.from_numpy(latents[1]).to(device))
+        after = way.step(*(way.put(drawn[1]) if isinstance(way, Theirs) else ()))
         found += [np.array([float(loss) for loss in each]) for each in (losses, after)]
         expected = expected or found
         apart = [float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True)]

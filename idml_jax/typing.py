@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Integer, UInt8
 
 Array: TypeAlias = jax.Array | np.ndarray
 """An array on the host or on a device."""
@@ -42,3 +42,6 @@ Conditions: TypeAlias = Float[Array, "batch conditions"]
 
 Latents: TypeAlias = Float[Array, "batch latent"]
 """A batch of latent vectors."""
+
+NoiseNumbers: TypeAlias = Integer[Array, " batch"]
+"""For each image the number of its noise: equal ones are equal noise."""

@@ -13,6 +13,9 @@ from .crops import random_crops_and_sources as random_crops_and_sources
 from .crops import turn_at_random as turn_at_random
 from .labels import read_labels as read_labels
 from .micrograph import Micrograph as Micrograph
+from .phases import Phases as Phases
+from .phases import choose_binning_of_phases as choose_binning_of_phases
+from .phases import read_phases as read_phases
 from .reading import read_folder as read_folder
 from .reading import read_micrograph as read_micrograph
 from .residence import bytes_on_device as bytes_on_device

@@ -69,6 +69,10 @@ class Micrograph:
             self, image=color.rgb2gray(self.image)[..., None].astype(np.float32)
         )
 
+    def channel(self, number: int) -> "Micrograph":
+        """The same micrograph with one of its channels alone."""
+        return dataclasses.replace(self, image=self.image[..., number : number + 1])
+
     def binned(self, factor: int) -> "Micrograph":
         """The same micrograph with `factor` by `factor` pixels averaged into one.
 

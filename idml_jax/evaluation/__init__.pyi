@@ -17,6 +17,10 @@ from .discrepancy import energy_distance as energy_distance
 from .discrepancy import maximum_mean_discrepancy as maximum_mean_discrepancy
 from .ensembles import Statistics as Statistics
 from .ensembles import ensemble_statistics as ensemble_statistics
+from .feature_comparison import FEATURE_COLUMNS as FEATURE_COLUMNS
+from .feature_comparison import FeatureComparison as FeatureComparison
+from .feature_comparison import FeatureScores as FeatureScores
+from .feature_comparison import compare_features as compare_features
 from .features import encode as encode
 from .fields import mean_absolute_strain_error as mean_absolute_strain_error
 from .frechet import frechet_distance as frechet_distance

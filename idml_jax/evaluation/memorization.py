@@ -16,9 +16,9 @@ class Nearest(NamedTuple):
     """Where the training set comes closest to an image."""
 
     distance: float
-    """Root mean square difference of the grey values."""
-    crop: Float[np.ndarray, "rows cols"]
-    """The training crop, turned as it fits best."""
+    """Root mean square difference of the grey values, or of the memberships of phases."""
+    crop: Float[np.ndarray, "rows cols *phases"]
+    """The training crop, turned as it fits best; of several channels with these as last axis."""
     micrograph: str
     """Name of the micrograph that it lies in."""
 
@@ -32,10 +32,10 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
 
     Parameters
     ----------
-    image : array of shape (rows, cols, 1)
-        Grey values.
+    image : array of shape (rows, cols, channels)
+        Grey values, in one channel, or memberships of phases.
     training : sequence of Micrograph
-        One channel, at least as large as the image.
+        Of as many channels, and at least as large as the image.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
     Raises
     ------
     ValueError
-        If `training` is empty, or an array has several channels.
+        If `training` is empty, or a micrograph has another number of channels.
     InputError
         If a micrograph is smaller than the image; it names the file.
 
@@ -59,37 +59,45 @@ def nearest_training_crop(image: Image, training: Sequence[Micrograph]) -> Neare
     """
     if not training:
         raise ValueError("`training` is empty; give the micrographs that were trained on.")
-    rows, cols, _ = image.shape
-    for label, channels in (
-        ("`image`", image.shape[-1]),
-        *((micrograph.label, micrograph.image.shape[-1]) for micrograph in training),
-    ):
-        if channels != 1:
-            raise ValueError(f"{label} has {channels} channels; compare grey images, of one.")
+    rows, cols, channels = image.shape
+    for micrograph in training:
+        if micrograph.image.shape[-1] != channels:
+            raise ValueError(
+                f"{micrograph.label} has {micrograph.image.shape[-1]} channels and the image "
+                f"{channels}; compare images of one kind."
+            )
     check_sizes(training, size=(rows, cols))
-    grey = jnp.asarray(image)[..., 0]
+    values = jnp.asarray(image)
     # A quarter turn of an oblong is another oblong.
     quarters = range(4) if rows == cols else (0, 2)
     symmetries = [(mirrored, turns) for mirrored in (False, True) for turns in quarters]
     turned = jnp.stack(
-        [jnp.rot90(jnp.fliplr(grey) if mirrored else grey, k) for mirrored, k in symmetries]
+        [jnp.rot90(jnp.fliplr(values) if mirrored else values, k) for mirrored, k in symmetries]
     )
     best: tuple[float, int, int, int, Micrograph] | None = None
     for micrograph in training:
-        place = jnp.asarray(micrograph.image[..., 0], turned.dtype)
-        errors = np.asarray(_square_errors(turned, place))
+        errors = np.mean(
+            [
+                _square_errors(
+                    turned[..., channel], jnp.asarray(micrograph.image[..., channel], turned.dtype)
+                )
+                for channel in range(channels)
+            ],
+            axis=0,
+        )
         symmetry, row, col = np.unravel_index(errors.argmin(), errors.shape)
         error = float(errors[symmetry, row, col])
         if best is None or error < best[0]:
             best = (error, int(symmetry), int(row), int(col), micrograph)
     assert best is not None  # `training` is not empty
     _, symmetry, row, col, micrograph = best
-    crop = micrograph.image[row : row + rows, col : col + cols, 0]
+    crop = micrograph.image[row : row + rows, col : col + cols]
     mirrored, turns = symmetries[symmetry]
     crop = np.rot90(crop, -turns)
     crop = np.fliplr(crop) if mirrored else crop
     # Measured again: the transforms round, and a copy is at the distance 0.
-    distance = np.sqrt(np.mean((crop - np.asarray(grey)) ** 2))
+    distance = np.sqrt(np.mean((crop - np.asarray(values)) ** 2))
+    crop = crop[..., 0] if channels == 1 else crop
     return Nearest(float(distance), crop, micrograph.name)
 
 

@@ -9,6 +9,7 @@ from .autoencoders import normal_divergence as normal_divergence
 from .classifiers import Classifier as Classifier
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
+from .layers import AddedNoise as AddedNoise
 from .layers import EqualizedConv as EqualizedConv
 from .layers import EqualizedLinear as EqualizedLinear
 from .layers import append_minibatch_deviation as append_minibatch_deviation

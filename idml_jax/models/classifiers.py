@@ -50,6 +50,7 @@ class Classifier(nnx.Module):
         periodic: bool = False,
         rngs: nnx.Rngs,
     ):
+        self.in_features = in_features
         self.stages = ConvolutionStages(
             in_features, features=features, periodic=periodic, rngs=rngs
         )

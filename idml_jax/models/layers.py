@@ -129,6 +129,29 @@ class EqualizedLinear(nnx.Module):
         return _plus_bias(jnp.asarray(x, self.dtype) @ kernel, self.bias[...])
 
 
+class AddedNoise(nnx.Module):
+    """Adds a noise field, the same to all channels, times a strength that each channel learns.
+
+    What is random at every pixel, as grain and shot noise, need not be made of latents: T. Karras,
+    S. Laine, T. Aila, "A style-based generator architecture for generative adversarial networks",
+    CVPR 2019, section 3.2. The strengths begin at 0.
+
+    Parameters
+    ----------
+    features : int
+        Channels.
+    """
+
+    def __init__(self, features: int):
+        self.strength = nnx.Param(jnp.zeros(features, jnp.float32))
+
+    def __call__(
+        self, x: Float[Array, "batch *space features"], noise: Float[Array, "batch *space"]
+    ) -> Float[Array, "batch *space features"]:
+        strength = self.strength[...].reshape((1,) * (x.ndim - 1) + (-1,))
+        return x + (noise[..., None] * strength).astype(x.dtype)
+
+
 def _normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
     """Initial values from N(0, 1).
 

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
 from idml_jax.models.layers import (
+    AddedNoise,
     EqualizedConv,
     EqualizedLinear,
     append_minibatch_deviation,
@@ -23,14 +24,17 @@ from idml_jax.models.layers import (
     pixel_norm,
 )
 from idml_jax.models.resampling import downsample, upsample
-from idml_jax.typing import Array, Conditions, Images, Latents
+from idml_jax.typing import Array, Conditions, Images, Latents, NoiseNumbers
 
 Output: TypeAlias = Literal["grey", "phases"]
 """What the channels of an image are: grey values, or memberships of phases that add up to 1."""
 
 
 class SynthesisBlock(nnx.Module):
-    """One resolution of the generator: upsample, then two equalized convolutions."""
+    """One resolution of the generator: upsample, then two equalized convolutions.
+
+    With `noise`, each adds a field of it.
+    """
 
     def __init__(
         self,
@@ -38,19 +42,32 @@ class SynthesisBlock(nnx.Module):
         out_features: int,
         *,
         periodic: bool,
+        noise: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
         options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
         self.conv1 = EqualizedConv(in_features, out_features, resample="up", **options)
         self.conv2 = EqualizedConv(out_features, out_features, **options)
+        self.noise1 = AddedNoise(out_features) if noise else None
+        self.noise2 = AddedNoise(out_features) if noise else None
 
     def __call__(
-        self, x: Float[Array, "batch rows cols in"]
+        self,
+        x: Float[Array, "batch rows cols in"],
+        noise: Sequence[Float[Array, "batch 2*rows 2*cols"]] = (),
     ) -> Float[Array, "batch 2*rows 2*cols out"]:
-        for conv in (self.conv1, self.conv2):
-            x = pixel_norm(leaky(conv(x)))
-        return x
+        first, second = noise or (None, None)
+        x = pixel_norm(leaky(_noisy(self.conv1(x), self.noise1, first)))
+        return pixel_norm(leaky(_noisy(self.conv2(x), self.noise2, second)))
+
+
+def _noisy(
+    x: Float[Array, "batch rows cols features"],
+    add: AddedNoise | None,
+    noise: Float[Array, "batch rows cols"] | None,
+) -> Float[Array, "batch rows cols features"]:
+    return x if add is None or noise is None else add(x, noise)
 
 
 class Generator(nnx.Module):
@@ -76,6 +93,9 @@ class Generator(nnx.Module):
         class: each of unit size.
     periodic : bool
         Whether the convolutions wrap around, so that images tile the plane.
+    noise : bool
+        Whether convolutions add noise of a strength that they learn (`AddedNoise`), so that
+        latents need not say what is random at every pixel.
     dtype : dtype, optional
         Type of the convolutions; parameters and images stay float32.
     rngs : nnx.Rngs
@@ -106,6 +126,7 @@ class Generator(nnx.Module):
         output: Output = "grey",
         conditions: int = 0,
         periodic: bool = True,
+        noise: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -122,18 +143,20 @@ class Generator(nnx.Module):
             features[0], features[0], periodic=periodic, dtype=dtype, rngs=rngs
         )
         self.blocks = nnx.List(
-            SynthesisBlock(coarse, fine, periodic=periodic, dtype=dtype, rngs=rngs)
+            SynthesisBlock(coarse, fine, periodic=periodic, noise=noise, dtype=dtype, rngs=rngs)
             for coarse, fine in zip(features[:-1], features[1:], strict=True)
         )
         self.to_image = nnx.List(
             EqualizedLinear(width, channels, gain=1.0, dtype=dtype, rngs=rngs) for width in features
         )
+        self.noise = AddedNoise(features[0]) if noise else None
 
     def __call__(
         self,
         latents: Latents,
         conditions: Conditions | None = None,
         *,
+        noise: NoiseNumbers | None = None,
         level: int | None = None,
         fade: Float[Array, ""] | float = 1.0,
     ) -> Images:
@@ -145,6 +168,9 @@ class Generator(nnx.Module):
             Any vectors; only their direction matters.
         conditions : array of shape (batch, conditions), optional
             What is wanted of each image, where the generator was made for it.
+        noise : integers of shape (batch,), optional
+            Numbers of the noise that each image has, where the generator has any: equal ones are
+            equal noise. By default that of number 0 for all.
         level : int, optional
             How far to go; by default to the finest level.
         fade : float
@@ -155,7 +181,7 @@ class Generator(nnx.Module):
         images : float32 array of shape (batch, rows, cols, channels)
             Grey values, in [0, 1] but for overshoots; or memberships of phases.
         """
-        return self.draw(self.style(latents, conditions), level=level, fade=fade)
+        return self.draw(self.style(latents, conditions), noise=noise, level=level, fade=fade)
 
     def style(
         self, latents: Latents, conditions: Conditions | None = None
@@ -175,20 +201,43 @@ class Generator(nnx.Module):
         self,
         style: Float[Array, "batch first_rows first_cols features"],
         *,
+        noise: NoiseNumbers | None = None,
         level: int | None = None,
         fade: Float[Array, ""] | float = 1.0,
     ) -> Images:
         """Images of styles, at one level."""
         level = self.levels - 1 if level is None else level
-        x = pixel_norm(leaky(self.conv(style)))
-        coarser = x
-        for block in self.blocks[:level]:
-            coarser, x = x, block(x)
+        numbers = jnp.zeros(len(style), jnp.uint32) if noise is None else noise
+        first, *fields = self.noise_fields(numbers, level=level) or (None,)
+        coarser = x = pixel_norm(leaky(_noisy(self.conv(style), self.noise, first)))
+        for number, block in enumerate(self.blocks[:level]):
+            coarser, x = x, block(x, fields[2 * number : 2 * number + 2])
         image = self._image(x, level)
         if level > 0:
             below = upsample(self._image(coarser, level - 1))
             image = below + fade * (image - below)
         return image
+
+    def noise_fields(
+        self, numbers: NoiseNumbers, *, level: int | None = None
+    ) -> list[Float[Array, "batch rows_ cols_"]]:
+        """What the noise of these numbers is, in every layer up to a level; none without noise."""
+        if self.noise is None:
+            return []
+        level = self.levels - 1 if level is None else level
+        rows, cols, _ = self.first_shape
+        scales = [0, *(scale for scale in range(1, level + 1) for _ in range(2))]
+
+        def of_image(number: Integer[Array, ""]) -> list[Float[Array, "rows_ cols_"]]:
+            key = jax.random.fold_in(jax.random.key(0), number)
+            return [
+                jax.random.normal(
+                    jax.random.fold_in(key, layer), (rows << scale, cols << scale), jnp.float32
+                )
+                for layer, scale in enumerate(scales)
+            ]
+
+        return jax.vmap(of_image)(jnp.asarray(numbers, jnp.uint32))
 
     def _image(self, x: Float[Array, "batch rows cols features"], level: int) -> Images:
         image = self.to_image[level](x).astype(jnp.float32)

@@ -6,6 +6,7 @@ from .figures import draw_curves as draw_curves
 from .figures import draw_each as draw_each
 from .figures import draw_histogram as draw_histogram
 from .figures import draw_images as draw_images
+from .figures import draw_intervals as draw_intervals
 from .figures import draw_progress as draw_progress
 from .figures import draw_training as draw_training
 from .figures import new_figure as new_figure

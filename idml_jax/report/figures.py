@@ -130,6 +130,39 @@ def draw_curves(
     return ax
 
 
+def draw_intervals(
+    ax: Axes,
+    intervals: Mapping[str, tuple[float, float, float]],
+    colours: Mapping[str, str],
+    *,
+    label: str,
+) -> Axes:
+    """Single numbers side by side, each a point with its interval.
+
+    Parameters
+    ----------
+    ax : Axes
+        What to draw on.
+    intervals : mapping
+        Of a name to mean, lower and upper bound.
+    colours : mapping
+        Of each name to its colour.
+    label : str
+        What is upwards, with its unit.
+
+    Returns
+    -------
+    ax : Axes
+    """
+    for place, (name, (mean, low, high)) in enumerate(intervals.items()):
+        ax.plot([place, place], [low, high], color=colours[name], linewidth=4, alpha=0.4)
+        ax.plot(place, mean, "o", color=colours[name], markersize=5)
+    ax.set_xticks(range(len(intervals)), list(intervals))
+    ax.set_xlim(-0.5, len(intervals) - 0.5)
+    ax.set_ylabel(label)
+    return ax
+
+
 def draw_each(ax: Axes, curves: Sequence[tuple[Array, Array]], colour: str) -> Axes:
     """Many curves as thin lines behind their mean; each is where and how much."""
     for at, values in curves:

@@ -14,6 +14,9 @@ from .classification import ClassifierRecipe as ClassifierRecipe
 from .classification import TrainedClassifier as TrainedClassifier
 from .classification import load_classifier as load_classifier
 from .classification import train_classifier as train_classifier
+from .conditions import Condition as Condition
+from .conditions import draw_conditions as draw_conditions
+from .conditions import encode_conditions as encode_conditions
 from .generator import ProgressiveGAN as ProgressiveGAN
 from .generator import load_progressive_gan as load_progressive_gan
 from .growth import Growth as Growth
@@ -32,6 +35,8 @@ from .regression import RegressionRecipe as RegressionRecipe
 from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
+from .weights import find_generator as find_generator
+from .weights import kept_generators as kept_generators
 from .weights import load_generator as load_generator
 from .weights import read_card as read_card
 from .weights import write_generator as write_generator

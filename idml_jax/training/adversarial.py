@@ -19,7 +19,7 @@ from idml_jax.training.adversarial_state import (
 from idml_jax.training.augmentation import augment, steered
 from idml_jax.training.health import after_step
 from idml_jax.training.penalties import r1_penalty, wasserstein_penalty
-from idml_jax.typing import Array, Conditions, Images
+from idml_jax.typing import Array, Conditions, Images, Latents, NoiseNumbers
 
 
 def adversarial_step(
@@ -45,7 +45,7 @@ def adversarial_step(
     real : array of shape (batch, rows, cols, channels)
         Images of the level's size, in [0, 1].
     key : key
-        Source of the latents and of all else that is random.
+        Source of the latents, the noise and of all else that is random.
     fade : float
         How much of the level is blended in. A new value costs no compilation, nor does one of the
         next two.
@@ -62,7 +62,7 @@ def adversarial_step(
         The one given, but for its health, where a number was not finite.
     scalars : Scalars
     """
-    latent_key, code_key, penalty_key, *augment_keys = jax.random.split(key, 6)
+    latent_key, code_key, penalty_key, noise_key, *augment_keys = jax.random.split(key, 7)
     wanted = with_codes(code_key, conditions, options.codes, len(real))
 
     def shown(key: PRNGKeyArray, images: Images) -> Images:
@@ -74,11 +74,12 @@ def adversarial_step(
         generator = nnx.merge(networks.generator, parameters)
         shape = (len(real), generator.latent_features)
         latents = jax.random.normal(latent_key, shape, jnp.float32)
-        return in_parts(
-            lambda latents, wanted: generator(latents, wanted, level=options.level, fade=fade),
-            options.parts,
-            (latents, wanted),
-        )
+        noise = jax.random.bits(noise_key, (len(real),))
+
+        def made(latents: Latents, wanted: Conditions | None, noise: NoiseNumbers) -> Images:
+            return generator(latents, wanted, noise=noise, level=options.level, fade=fade)
+
+        return in_parts(made, options.parts, (latents, wanted, noise))
 
     # One forward pass of the generator serves both updates.
     fake, pull_back = jax.vjp(synthesize, state.generator)

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from idml_jax.typing import Array
 
 
 def in_batches(
-    function: Callable[..., Array], batch: int, *arrays: Float[Array, "count ..."] | None
+    function: Callable[..., Array], batch: int, *arrays: Shaped[Array, "count ..."] | None
 ) -> Float[np.ndarray, "count ..."]:
     """A function of examples, computed `batch` at a time and kept on the host.
 
@@ -31,7 +31,7 @@ def in_batches(
     count = next(len(array) for array in arrays if array is not None)
     starts = range(0, count, batch)
 
-    def part(array: Float[Array, "count ..."] | None, start: int) -> np.ndarray | None:
+    def part(array: Shaped[Array, "count ..."] | None, start: int) -> np.ndarray | None:
         if array is None:
             return None
         found = np.asarray(array[start : start + batch])

@@ -99,6 +99,7 @@ class TrainedClassifier:
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
     ):
+        self.channels = network.in_features
         structure, parameters = nnx.split(network)
         self._given = parameters, jnp.asarray(mean), jnp.asarray(deviation)
 

@@ -13,7 +13,7 @@ from idml_jax.training.adversarial_state import initial_state
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.progressive_recipe import Recipe
-from idml_jax.typing import Conditions, Images, Latents
+from idml_jax.typing import Conditions, Images, Latents, NoiseNumbers
 
 _MANY = 256
 """Latents that the mean style is taken over."""
@@ -38,11 +38,12 @@ class ProgressiveGAN:
         structure, self._parameters = nnx.split(generator)
 
         @jax.jit
-        def generate(parameters, latents, conditions):
-            return jnp.clip(nnx.merge(structure, parameters)(latents, conditions), 0, 1)
+        def generate(parameters, latents, conditions, noise):
+            images = nnx.merge(structure, parameters)(latents, conditions, noise=noise)
+            return jnp.clip(images, 0, 1)
 
         @jax.jit
-        def truncated(parameters, latents, conditions, truncation):
+        def truncated(parameters, latents, conditions, noise, truncation):
             network = nnx.merge(structure, parameters)
             many = jax.random.normal(jax.random.key(0), (_MANY, self.latent_features), jnp.float32)
 
@@ -55,7 +56,8 @@ class ProgressiveGAN:
             else:
                 means = jax.lax.map(mean_style, conditions)
             style = network.style(latents, conditions)
-            return jnp.clip(network.draw(means + truncation * (style - means)), 0, 1)
+            style = means + truncation * (style - means)
+            return jnp.clip(network.draw(style, noise=noise), 0, 1)
 
         self._generate, self._truncated = generate, truncated
 
@@ -64,6 +66,7 @@ class ProgressiveGAN:
         latents: Latents,
         conditions: Conditions | None = None,
         *,
+        noise: NoiseNumbers | None = None,
         truncation: float = 1.0,
     ) -> Images:
         """Images of latent vectors; differentiable, and to be used under jit as well.
@@ -73,6 +76,9 @@ class ProgressiveGAN:
         latents : array of shape (batch, latent_features)
         conditions : array of shape (batch, conditions), optional
             What is wanted of each image, codes included, where the recipe has any.
+        noise : integers of shape (batch,), optional
+            Numbers of the noise that each image has; by default that of number 0 for all, so that
+            equal latents give equal images.
         truncation : float
             Below 1 images are more typical and less varied, as what the first layer makes of
             latents is drawn to its mean over many of them, given the conditions; at 0 they are all
@@ -81,9 +87,11 @@ class ProgressiveGAN:
         latents = jnp.asarray(latents, jnp.float32)
         if conditions is not None:
             conditions = jnp.asarray(conditions, jnp.float32)
+        numbers = jnp.zeros(len(latents), jnp.uint32) if noise is None else jnp.asarray(noise)
+        given = self._parameters, latents, conditions, numbers.astype(jnp.uint32)
         if truncation == 1:
-            return self._generate(self._parameters, latents, conditions)
-        return self._truncated(self._parameters, latents, conditions, jnp.float32(truncation))
+            return self._generate(*given)
+        return self._truncated(*given, jnp.float32(truncation))
 
     def sample(
         self,
@@ -94,12 +102,12 @@ class ProgressiveGAN:
         batch: int = 32,
         truncation: float = 1.0,
     ) -> Float[np.ndarray, "count rows cols channels"]:
-        """`count` images of random latents, on the host, made `batch` at a time.
+        """`count` images of random latents and noise, on the host, made `batch` at a time.
 
         Parameters
         ----------
         key : key
-            Source of the latents.
+            Source of the latents and the noise.
         count : int
         conditions : array of shape (count, conditions), optional
             What is wanted of each image, codes included, where the recipe has any.
@@ -109,11 +117,12 @@ class ProgressiveGAN:
             As of a call.
         """
         latents = np.asarray(jax.random.normal(key, (count, self.latent_features), jnp.float32))
+        noise = np.asarray(jax.random.bits(jax.random.fold_in(key, 1), (count,)))
 
-        def made(latents: Latents, conditions: Conditions | None) -> Images:
-            return self(latents, conditions, truncation=truncation)
+        def made(latents: Latents, conditions: Conditions | None, noise: NoiseNumbers) -> Images:
+            return self(latents, conditions, noise=noise, truncation=truncation)
 
-        return in_batches(made, batch, latents, conditions)
+        return in_batches(made, batch, latents, conditions, noise)
 
 
 def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:

@@ -56,10 +56,10 @@ def train_progressive_gan(
     recipe : Recipe, optional
         Networks and training; by default 64 pixels in about six minutes on two
         CPU cores.
-    conditions : array of shape (micrographs, conditions), or callable, optional
+    conditions : array of shape (micrographs, conditions), callable, or a tuple of them, optional
         What the crops of each micrograph are told to be, or a function that finds it in a batch of
-        crops of full size, such as their volume fractions. Numbers of unit size: standardized
-        scalars, or ones and zeros of classes.
+        crops of full size, such as their volume fractions; of several, one stands behind the
+        other. Numbers of unit size: standardized scalars, or ones and zeros of classes.
     save_every : int
         Steps between checkpoints.
     show : callable, optional
@@ -101,7 +101,7 @@ def train_progressive_gan(
     feed = feed_of(micrographs, recipe, mesh, data, run)
 
     def claim_run() -> None:
-        claim(run / "generator.json", dataclasses.asdict(recipe))
+        claim(run / "generator.json", recipe.plain())
         claim(run / RECORD, {"data": feed.way})
 
     by_leader(claim_run)
@@ -161,7 +161,11 @@ def train_progressive_gan(
             stage = growth.stage(done - 1)
             generator = nnx.merge(networks.generator, here(state.average))
             images = jax.jit(generator.__call__, static_argnames="level")(
-                latents, told, level=stage.level, fade=jnp.float32(stage.fade)
+                latents,
+                told,
+                noise=jnp.arange(len(latents)),
+                level=stage.level,
+                fade=jnp.float32(stage.fade),
             )
             show(jnp.clip(images, 0, 1), done)
 

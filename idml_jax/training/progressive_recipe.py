@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 
 from idml_jax.models import Discriminator, Generator, Output
 from idml_jax.training.adversarial_state import Loss, StepOptions
+from idml_jax.training.conditions import Condition
 from idml_jax.training.growth import Growth
 
 FIRST_SIZE = 8
@@ -39,11 +40,17 @@ class Recipe:
         Whether the channels are grey values, or memberships of phases.
     conditions : int
         Numbers that say what is wanted of an image.
+    meanings : tuple of Condition
+        What these numbers mean, in their order, where that is known.
+    labels : tuple of int
+        The user's numbers of the phases, where they are known.
     codes : int
         Numbers beside them that are drawn at random and guessed from the image, so that they come
         to mean something (InfoGAN).
     periodic : bool
         Whether the generator's images tile the plane.
+    noise : bool
+        Whether the generator adds noise at every pixel, of strengths that it learns.
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
@@ -76,8 +83,11 @@ class Recipe:
     channels: int = 1
     output: Output = "grey"
     conditions: int = 0
+    meanings: tuple[Condition, ...] = ()
+    labels: tuple[int, ...] = ()
     codes: int = 0
     periodic: bool = True
+    noise: bool = True
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
@@ -101,6 +111,18 @@ class Recipe:
             raise ValueError(f"give every level one entry of each; the levels given are {given}.")
         if self.output == "phases" and self.channels < 2:
             raise ValueError(f"`channels` (={self.channels}): there are two phases at least.")
+        if self.labels and (self.output != "phases" or len(self.labels) != self.channels):
+            raise ValueError(
+                f"`labels` (={self.labels}) number the phases; there are {self.channels} channels "
+                f"of {self.output}."
+            )
+        told = sum(one.width for one in self.meanings)
+        if self.meanings and told != self.conditions:
+            raise ValueError(
+                f"`meanings` stand for {told} numbers, and `conditions` are {self.conditions}."
+            )
+        if len({len(one.values) for one in self.meanings}) > 1:
+            raise ValueError("`meanings` go together: give each as many examples.")
         if self.augmented and self.loss == "wasserstein":
             raise ValueError("`augmented` follows the sign of scores: the Wasserstein's has none.")
         if any(batch % self.parts or batch < 2 * self.parts for batch in self.growth.batches):
@@ -158,10 +180,25 @@ class Recipe:
 
     @classmethod
     def from_plain(cls, options: dict[str, Any]) -> "Recipe":
-        """The recipe of what `dataclasses.asdict` made of it, and JSON of that."""
+        """The recipe of what `plain` made of it, and JSON of that."""
         plain = {name: _tupled(value) for name, value in options.items() if name != "growth"}
         growth = {name: _tupled(value) for name, value in options["growth"].items()}
+        # What was written before there was noise is of a generator without it.
+        plain.setdefault("noise", False)
+        plain["meanings"] = tuple(map(Condition.from_plain, options.get("meanings", ())))
         return cls(growth=Growth(**growth), **plain)
+
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values; meanings and labels only where there are some.
+
+        So the options of a run from before there were any are the same, and it goes on.
+        """
+        options = dataclasses.asdict(self)
+        return {
+            name: value
+            for name, value in options.items()
+            if value or name not in ("meanings", "labels")
+        }
 
     @property
     def size(self) -> tuple[int, int]:
@@ -183,6 +220,7 @@ class Recipe:
             self.latent_features,
             output=self.output,
             periodic=self.periodic,
+            noise=self.noise,
             rngs=nnx.Rngs(self.seed),
             **shared,
         )

@@ -13,8 +13,11 @@ from idml_jax.models import downsample, upsample
 from idml_jax.training.progressive_recipe import Recipe
 from idml_jax.typing import Array, Conditions, Images
 
-Wanted: TypeAlias = Conditions | Callable[[Images], Conditions]
+Known: TypeAlias = Conditions | Callable[[Images], Conditions]
 """What real images are told to be: by their micrographs, or found in the images themselves."""
+
+Wanted: TypeAlias = Known | tuple[Known, ...]
+"""One of these, or several, one behind the other."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,7 @@ class RealImages:
     Parameters
     ----------
     recipe : Recipe
-    conditions : array of shape (micrographs, conditions), or callable, optional
+    conditions : array of shape (micrographs, conditions), callable, or a tuple of them, optional
         As for `train_progressive_gan`.
     """
 
@@ -38,19 +41,30 @@ class RealImages:
         ------
         ValueError
         """
-        expected = (micrographs, self.recipe.conditions)
-        if (self.conditions is not None) != bool(self.recipe.conditions):
+        wanted = self.recipe.conditions
+        if (self.conditions is not None) != bool(wanted):
             given = "none" if self.conditions is None else "some"
             raise ValueError(
-                f"the recipe has `conditions` (={self.recipe.conditions}) and the training was "
-                f"given {given}: give both, or neither."
+                f"the recipe has `conditions` (={wanted}) and the training was given {given}: give "
+                "both, or neither."
             )
-        if not (self.conditions is None or callable(self.conditions)):
-            if self.conditions.shape != expected:
-                raise ValueError(
-                    f"`conditions` has the shape {self.conditions.shape}; {expected} are "
-                    "expected: one row a micrograph."
-                )
+        arrays = [part for part in self._parts if not callable(part)]
+        told = sum(part.shape[1] for part in arrays)
+        # How many numbers a function finds shows in the first batch.
+        fits = told == wanted if len(arrays) == len(self._parts) else told < wanted
+        if not fits or any(len(part) != micrographs for part in arrays):
+            shapes = ", ".join(str(part.shape) for part in arrays)
+            raise ValueError(
+                f"`conditions` has the shape {shapes}; {(micrographs, wanted)} is expected of all "
+                "together: one row a micrograph."
+            )
+
+    @property
+    def _parts(self) -> tuple[Known, ...]:
+        """What is told by micrograph, and what is found in crops, in their order."""
+        if self.conditions is None:
+            return ()
+        return self.conditions if isinstance(self.conditions, tuple) else (self.conditions,)
 
     def of_step(
         self, fed: Resident | Cut, key: PRNGKeyArray, fade: Float[jax.Array, ""], *, level: int
@@ -76,9 +90,13 @@ class RealImages:
     def _conditions_of(self, crops: Images, sources: Int[Array, " count"]) -> Conditions | None:
         if self.conditions is None:
             return None
-        if callable(self.conditions):
-            return self.conditions(crops).astype(jnp.float32)
-        return jnp.asarray(self.conditions, jnp.float32)[sources]
+        parts = [
+            part(crops).astype(jnp.float32)
+            if callable(part)
+            else jnp.asarray(part, jnp.float32)[sources]
+            for part in self._parts
+        ]
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=1)
 
 
 def images_of_level(

@@ -1,6 +1,5 @@
 """A trained generator as one file: its averaged parameters, its recipe, and its card."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -17,6 +16,40 @@ from idml_jax.training.progressive_recipe import Recipe
 
 FORMAT = "idml_jax progressive GAN, 1"
 """What such a file says of itself."""
+
+_PACKAGE = pathlib.Path(__file__).parents[1]
+
+SHELVES = _PACKAGE / "weights", _PACKAGE.parent / "experiments" / "weights"
+"""Where generators that come with the toolkit lie: as installed, and in a working copy of it."""
+
+
+def kept_generators() -> dict[str, pathlib.Path]:
+    """Files of the generators that come with the toolkit, by name.
+
+    Their cards, which `read_card` gives, say what they were trained on and how good they are.
+    """
+    files = (path for shelf in SHELVES for path in sorted(shelf.glob("*.safetensors")))
+    return {path.stem: path for path in files}
+
+
+def find_generator(name: str | pathlib.Path) -> pathlib.Path:
+    """The folder or file that a name stands for: itself, or that of a generator that is kept.
+
+    Raises
+    ------
+    InputError
+        If there is neither.
+    """
+    path, kept = pathlib.Path(name), kept_generators()
+    if path.exists():
+        return path
+    if str(name) in kept:
+        return kept[str(name)]
+    raise InputError(
+        f"{name}: no such folder or file, nor a generator that comes with the toolkit "
+        f"({', '.join(kept) or 'there are none here'}); give a run's folder, a .safetensors file, "
+        "or one of these names."
+    )
 
 
 def write_generator(path: str | pathlib.Path, gan: ProgressiveGAN, *, card: str = "") -> None:
@@ -38,7 +71,7 @@ def write_generator(path: str | pathlib.Path, gan: ProgressiveGAN, *, card: str 
     """
     texts = {
         "format": FORMAT,
-        "recipe": json.dumps(dataclasses.asdict(gan.recipe)),
+        "recipe": json.dumps(gan.recipe.plain()),
         "card": card,
     }
     arrays = {name: np.asarray(leaf) for name, leaf in _by_name(gan.generator).items()}
@@ -46,12 +79,12 @@ def write_generator(path: str | pathlib.Path, gan: ProgressiveGAN, *, card: str 
 
 
 def load_generator(path: str | pathlib.Path) -> ProgressiveGAN:
-    """A trained generator: of a run's folder, or of a file that `write_generator` wrote.
+    """A trained generator: of a run's folder, of a file that `write_generator` wrote, or by name.
 
     Parameters
     ----------
     path : path
-        The folder or the file.
+        The folder or the file, or one of `kept_generators`, such as "superalloy".
 
     Returns
     -------
@@ -62,7 +95,7 @@ def load_generator(path: str | pathlib.Path) -> ProgressiveGAN:
     InputError
         If there is none at the path, or the file holds something else.
     """
-    path = pathlib.Path(path)
+    path = find_generator(path)
     if path.suffix != ".safetensors":
         return load_progressive_gan(path)
     texts, arrays = _read(path)
@@ -90,13 +123,13 @@ def read_card(path: str | pathlib.Path) -> str:
     InputError
         If there is no such file, or it holds something else.
     """
-    return _read(pathlib.Path(path))[0]["card"]
+    return _read(find_generator(path))[0]["card"]
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """Texts and arrays of a file."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give a run's folder, or a .safetensors file.")
+        raise InputError(f"{path}: a folder; its generator is the .safetensors file in it.")
     try:
         with safetensors.safe_open(str(path), framework="numpy") as file:
             texts = file.metadata() or {}

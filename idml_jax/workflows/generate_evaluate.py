@@ -9,18 +9,25 @@ from idml_jax.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Compare a trained generator's images with micrographs, in twelve statistics.
+    """Compare a trained generator's images with micrographs, in twelve statistics and in features.
 
     By default with those that its training held out. Of other micrographs one half stands for
-    the training's, so that what real ones differ by is known.
+    the training's, so that what real ones differ by is known. A generator that is told something
+    is told what these micrographs are, and judged by whether its images are it.
     """
 
     run: pathlib.Path
-    """Folder of the training, or a generator's .safetensors file."""
+    """Folder of the training, a generator's .safetensors file, or the name of one that comes with
+    the toolkit, as superalloy, berea or steel."""
     out: pathlib.Path
     """Folder for the report: a new one, or one of the same options."""
     images: pathlib.Path | None = None
     """Folder of micrographs; by default that of the training."""
+    conditions: pathlib.Path | None = None
+    """Table (csv) of what is known of them; by default that of the training."""
+    encoder: pathlib.Path | None = None
+    """Folder of a trained classifier. Images are compared in its features as well: kernel distance
+    (KID), precision, recall, density and coverage, each beside that of training micrographs."""
     count: int = 1024
     """Generated images."""
     pixel_size: float | None = None

@@ -1,18 +1,20 @@
 """Images of a generator written to files."""
 
 import io
+import sys
 
 import imageio.v3 as imageio
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tifffile
-from jaxtyping import Float
+from jaxtyping import Float, Integer, UInt32
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
 from idml_jax import report, training
 from idml_jax.errors import InputError
+from idml_jax.training.conditions import shown
 from idml_jax.typing import Image
 from idml_jax.workflows.generate_sample import Config
 
@@ -26,15 +28,16 @@ def write_samples(config: Config) -> None:
         If the run has no generator, or the folder belongs to other options.
     """
     gan = training.load_generator(config.run)
-    if gan.recipe.conditions + gan.recipe.codes:
-        raise InputError(
-            f"{config.run}: this generator is told what is wanted of an image; sample it in "
-            "Python, with `conditions`."
-        )
-    known = {"run": str(config.run.resolve()), "seed": config.seed, "format": config.format}
+    told = told_of(config, gan.recipe)
+    run = training.find_generator(config.run).resolve()
+    known = {"run": str(run), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
+    known |= {"wanted": config.by_name()} if gan.recipe.conditions else {}
+    if config.format == "png":
+        _check_eight_or_sixteen_bits(gan.recipe)
     report.claim(config.out / "samples.json", known)
-    latents = latents_of(config.seed, config.count, gan.latent_features)
+    latents, noise = draws_of(config.seed, config.count, gan.latent_features)
+    conditions = training.encode_conditions(gan.recipe.meanings, told) if told else None
     array, unfinished = None, config.out / "images.npy.part"
     if config.format == "npy":
         shape = (config.count, *gan.size, gan.recipe.channels)
@@ -42,40 +45,105 @@ def write_samples(config: Config) -> None:
     bar = tqdm(total=config.count, desc="images", unit="img", delay=2)
     with bar:
         for start in range(0, config.count, config.batch):
-            part = latents[start : start + config.batch]
+            part = slice(start, min(start + config.batch, config.count))
             # All batches of one size: one compilation.
-            missing = np.zeros((config.batch - len(part), part.shape[1]), np.float32)
-            filled = np.concatenate([part, missing])
-            images = np.asarray(gan(filled, truncation=config.truncation))[: len(part)]
+            filled = np.resize(np.arange(part.start, part.stop), config.batch)
+            wanted = None if conditions is None else conditions[filled]
+            made = gan(latents[filled], wanted, noise=noise[filled], truncation=config.truncation)
+            images = np.asarray(made)[: part.stop - part.start]
             if array is not None:
-                array[start : start + len(part)] = images
+                array[part] = images
             else:
                 for number, image in enumerate(images, start):
                     path = config.out / f"sample_{number:06d}.{config.format}"
                     report.write_atomically(path, _encoded(image, config.format, gan.recipe))
-            bar.update(len(part))
+            bar.update(len(images))
     if array is not None:
         array.flush()
         unfinished.replace(config.out / "images.npy")
-    np.save(buffer := io.BytesIO(), latents)
-    report.write_atomically(config.out / "latents.npy", buffer.getvalue())
+    for name, drawn in (("latents", latents), ("noise", noise)):
+        np.save(buffer := io.BytesIO(), drawn)
+        report.write_atomically(config.out / f"{name}.npy", buffer.getvalue())
+    if told:
+        head = ["image", *told[0]]
+        rows = [(number, *map(shown, row.values())) for number, row in enumerate(told)]
+        report.write_atomically(config.out / "conditions.csv", report.csv_text(head, rows))
 
 
-def latents_of(seed: int, count: int, features: int) -> Float[np.ndarray, "count features"]:
-    """Latents of images by their number: the first ones are the same however many follow."""
-    key = jax.random.key(seed)
-    draw = jax.jit(
-        jax.vmap(lambda number: jax.random.normal(jax.random.fold_in(key, number), (features,)))
-    )
-    return np.asarray(draw(jnp.arange(count)), np.float32)
+def told_of(config: Config, recipe: training.Recipe) -> list[dict[str, float | str]]:
+    """What the generator is told of each image, in the user's units; nothing if it is told nothing.
+
+    Raises
+    ------
+    InputError
+        If what is wanted is not what it is told, or that is not known.
+    """
+    wanted = config.by_name()
+    if recipe.codes or (recipe.conditions and not recipe.meanings):
+        raise InputError(
+            f"{config.run}: this generator is told what is wanted of an image; sample it in "
+            "Python, with `conditions`."
+        )
+    if not recipe.meanings:
+        if wanted:
+            raise InputError(
+                f"{config.run}: this generator is told nothing of its images; leave out --wanted, "
+                "or train one with --conditions, --classes or --volume-fraction."
+            )
+        return []
+    if not wanted:
+        return training.draw_conditions(recipe.meanings, config.count, seed=config.seed)
+    training.encode_conditions(recipe.meanings, [wanted])
+    told = {
+        one.name: wanted[one.name] if one.classes else one.number(wanted[one.name])
+        for one in recipe.meanings
+    }
+    for one in recipe.meanings:
+        if not one.classes and not one.low <= one.number(told[one.name]) <= one.high:
+            print(
+                f"idml: {one.name}={shown(told[one.name])} lies outside of the training's "
+                f"{one.low:g} to {one.high:g}; the images may not follow it.",
+                file=sys.stderr,
+            )
+    return [told] * config.count
+
+
+def draws_of(
+    seed: int, count: int, features: int
+) -> tuple[Float[np.ndarray, "count features"], UInt32[np.ndarray, " count"]]:
+    """Latents and noise of images by their number: the first ones are the same, of any count."""
+
+    def draw(number: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        noise = jax.random.bits(jax.random.fold_in(key, 1), dtype=jnp.uint32)
+        return jax.random.normal(key, (features,), jnp.float32), noise
+
+    latents, noise = jax.jit(jax.vmap(draw))(jnp.arange(count))
+    return np.asarray(latents), np.asarray(noise)
+
+
+def _check_eight_or_sixteen_bits(recipe: training.Recipe) -> None:
+    """Refuse labels that a PNG cannot hold."""
+    if recipe.labels and recipe.labels[-1] >= 2**16:
+        raise InputError(
+            f"the label {recipe.labels[-1]} does not fit into the 16 bits of a PNG; write --format "
+            "tiff."
+        )
+
+
+def labels_of(image: Image, recipe: training.Recipe) -> Integer[np.ndarray, "rows cols"]:
+    """The phase of each pixel under its label, in as few bits as all labels fit in."""
+    labels = np.asarray(recipe.labels or range(recipe.channels))
+    kind = np.min_scalar_type(labels.max())
+    return labels.astype(kind)[np.asarray(image).argmax(axis=-1)]
 
 
 def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
-    """An image as a file: in 8 bits, of phases their numbers; or as it is, with its pixel size."""
+    """An image as a file: in 8 bits, or as it is with its pixel size; of phases their labels."""
     buffer = io.BytesIO()
     if kind == "png":
         if recipe.output == "phases":
-            pixels = np.asarray(image).argmax(axis=-1).astype(np.uint8)
+            pixels = labels_of(image, recipe)
         else:
             pixels = np.rint(np.asarray(image) * 255).astype(np.uint8)
         return imageio.imwrite("<bytes>", np.squeeze(pixels), extension=".png")
@@ -83,12 +151,13 @@ def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
     if recipe.pixel_size is not None:
         rows, cols = recipe.pixel_size
         options = {"resolution": (1e-2 / cols, 1e-2 / rows), "resolutionunit": "CENTIMETER"}
-    channels_last = recipe.channels > 1
+    pixels = labels_of(image, recipe) if recipe.output == "phases" else np.asarray(image)
+    colour = pixels.ndim == 3 and pixels.shape[-1] > 1
     tifffile.imwrite(
         buffer,
-        np.asarray(image) if channels_last else np.asarray(image)[..., 0],
-        photometric="rgb" if recipe.channels == 3 and recipe.output == "grey" else "minisblack",
-        **({"planarconfig": "contig"} if channels_last else {}),
+        pixels if colour else pixels.reshape(pixels.shape[:2]),
+        photometric="rgb" if colour and recipe.channels == 3 else "minisblack",
+        **({"planarconfig": "contig"} if colour else {}),
         **options,
     )
     return buffer.getvalue()

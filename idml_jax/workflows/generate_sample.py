@@ -11,22 +11,28 @@ from idml_jax.errors import InputError
 class Config:
     """Make images with a trained generator.
 
-    The latents that they were made of, and the options, are kept beside them. An image depends on
-    the seed and its own number alone: asked for more of them, the first ones are the same.
+    The latents and the noise that they were made of, and the options, are kept beside them, and in
+    conditions.csv what the generator was told, if it is told anything. An image depends on the
+    seed and its own number alone: asked for more of them, the first ones are the same.
     """
 
     run: pathlib.Path
-    """Folder of the training, or a generator's .safetensors file."""
+    """Folder of the training, a generator's .safetensors file, or the name of one that comes with
+    the toolkit, as superalloy, berea or steel."""
     out: pathlib.Path
     """Folder for the images: a new one, or one of the same options."""
     count: int = 64
     """Number of images."""
+    wanted: tuple[str, ...] = ()
+    """What is wanted of them, by name and in your own units: hours=24 class=nital
+    "volume fraction"=0.4. By default what images of the training were, at random."""
     format: Literal["png", "tiff", "npy"] = "png"
-    """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all."""
+    """One 8-bit PNG an image, one float32 TIFF an image, or one float32 array of all. Of phases
+    whole numbers, their labels, and in the array memberships."""
     truncation: float = 1.0
     """Below 1 images are more typical and less varied; at 0 they are all the same."""
     seed: int = 0
-    """Of the latents."""
+    """Of everything random."""
     batch: int = 32
     """Images in memory at a time."""
 
@@ -40,6 +46,19 @@ class Config:
                 raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
         if not 0 <= self.truncation <= 1:
             raise InputError(f"--truncation (={self.truncation}) must lie between 0 and 1.")
+        self.by_name()
+
+    def by_name(self) -> dict[str, str]:
+        """What is wanted, as it was typed, by its names."""
+        wanted: dict[str, str] = {}
+        for part in self.wanted:
+            name, equals, value = (piece.strip() for piece in part.partition("="))
+            if not (name and equals and value):
+                raise InputError(f"--wanted {part!r}: say what is wanted as NAME=VALUE.")
+            if name in wanted:
+                raise InputError(f"--wanted: {name!r} is given twice; one image has one value.")
+            wanted[name] = value
+        return wanted
 
 
 def run(config: Config) -> None:

@@ -9,9 +9,11 @@ from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Images
 from idml_jax.workflows.assessment import Assessment, assess, told
+from idml_jax.workflows.conditioning import training_conditions
 from idml_jax.workflows.generate_train import Config
 from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
+from idml_jax.workflows.phases import greys
 from idml_jax.workflows.provenance import versions
 
 SAMPLES = 512
@@ -45,6 +47,9 @@ def read(config: Config, recipe: training.Recipe) -> Material:
         binning=config.binning,
         held_out=config.held_out,
         seed=config.seed,
+        table=config.conditions,
+        classes=config.classes,
+        phases=config.phases,
     )
 
 
@@ -54,13 +59,14 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
     print(material)
 
     def show(images: Images, done: int) -> None:
-        picture = report.sheet(np.asarray(images)[..., 0], columns=4)
+        picture = report.sheet(greys(np.asarray(images), material.labels), columns=4)
         report.write_grey_png(config.run / "samples" / f"step_{done:06d}.png", picture)
 
     gan = training.train_progressive_gan(
         material.train,
         run=config.run,
         recipe=recipe,
+        conditions=training_conditions(recipe, material),
         save_every=config.save_every,
         show=show,
         nonfinite=config.nonfinite,
@@ -103,12 +109,15 @@ def card_of(
     """What a reader of the generator's file has to know: Markdown."""
     sizes = gan.recipe.pixel_size
     pixel = "not known" if sizes is None else " x ".join(f"{side:.4g} m" for side in sizes)
+    scale = "on the grey scale that `idml_jax.data.equalize_contrast` makes"
+    if gan.recipe.labels:
+        scale = f"memberships of the phases {', '.join(map(str, gan.recipe.labels))}"
     return "\n".join(
         [
             "# A generator of micrographs",
             "",
-            f"- images: {gan.size[0]} x {gan.size[1]} pixels, a pixel {pixel}, on the grey scale "
-            "that `idml_jax.data.equalize_contrast` makes",
+            f"- images: {gan.size[0]} x {gan.size[1]} pixels, a pixel {pixel}, {scale}",
+            *(f"- told of each image: {one}" for one in gan.recipe.meanings),
             f"- micrographs: {config.images.name}, {len(material.train)} to train on and "
             f"{len(material.held_out)} held out, {material.binning} x {material.binning} pixels "
             "averaged into one",
@@ -120,7 +129,7 @@ def card_of(
             f"Scores, of {len(assessment.images)} images beside the held-out micrographs:",
             "",
             "```",
-            str(assessment.comparison),
+            assessment.text,
             "```",
             "",
         ]

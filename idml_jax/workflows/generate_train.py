@@ -20,6 +20,15 @@ class Config:
     """Folder of micrographs (tif, png, jpg, bmp)."""
     run: pathlib.Path
     """Folder for everything that the training writes."""
+    conditions: pathlib.Path | None = None
+    """Table (csv) of what is known of the micrographs, which the generator is then told: a column
+    `file`, and others, each of numbers or of names of classes."""
+    classes: bool = False
+    """Whether the micrographs lie in one folder a class, and the generator is told which."""
+    volume_fraction: bool = False
+    """Whether it is told the volume fraction of the bright phase, found in each crop."""
+    phases: bool = False
+    """Whether the files are label images: it then makes phases, under the same labels."""
     size: tuple[int, ...] = (64,)
     """Side of the images in pixels, or rows and cols: the shorter side 8 times a power of two."""
     pixel_size: float | None = None
@@ -72,13 +81,19 @@ class Config:
                 raise InputError(f"--{name.replace('_', '-')} (={value}) must be positive.")
         if self.binning is not None and self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
+        if self.classes and self.conditions is not None:
+            raise InputError(
+                "--classes and --conditions: give one; a class may be a column of the table."
+            )
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
+        # Where it is told nothing, the options are those of a run from before it could be.
+        told = ("conditions", "classes", "volume_fraction", "phases")
         return {
             name: str(value) if isinstance(value, pathlib.Path) else value
             for name, value in dataclasses.asdict(self).items()
-            if name not in ("run", "save_every", "licence")
+            if name not in ("run", "save_every", "licence") and (value or name not in told)
         }
 
     def command(self) -> str:
@@ -104,6 +119,7 @@ def run(config: Config) -> None:
     config.check()
     # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.report import claim
+    from idml_jax.workflows.conditioning import informed
     from idml_jax.workflows.generate_study import read, recipe_of, study, summary
 
     result = config.run / "result.json"
@@ -112,6 +128,9 @@ def run(config: Config) -> None:
         claim(config.run / "config.json", config.plain())
     if not result.exists():
         material = read(config, recipe)
+        recipe = informed(
+            recipe, material, fraction=config.volume_fraction, table=config.conditions
+        )
         claim(config.run / "config.json", config.plain())
         claim(config.run / "micrographs.json", material.fingerprint())
         study(config, recipe, material)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Float
 
 from idml_jax import data, design, report, training
 from idml_jax.errors import InputError
+from idml_jax.typing import Array, Images
 from idml_jax.workflows import generate_evaluate, generate_interpolate, generate_project
 from idml_jax.workflows.assessment import assess
 from idml_jax.workflows.material import Material, material_of_run
@@ -21,13 +23,20 @@ from idml_jax.workflows.provenance import versions
 
 def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
     """Write ``report.html`` and the result, where they are not there already."""
-    gan = unconditional(config.run)
-    material = _material(config, gan)
+    gan = training.load_generator(config.run)
+    recipe = gan.recipe
+    if recipe.codes or (recipe.conditions and not recipe.meanings):
+        raise _told(config.run)
+    if recipe.channels > 1 and not recipe.labels:
+        raise _of_channels(config.run, recipe)
+    encoder = None if config.encoder is None else _encoder(config.encoder, recipe)
+    material = _material(config, gan, config.conditions)
     _claim(config, gan, material)
     if result.exists():
         return
     print(material)
-    assessment = assess(gan, material, count=config.count, seed=config.seed or 0)
+    seed = config.seed or 0
+    assessment = assess(gan, material, count=config.count, seed=seed, encoder=encoder)
     page = report.Page(
         "A generator, compared",
         "Statistics of what it makes beside those of micrographs.",
@@ -97,24 +106,53 @@ def unconditional(run: pathlib.Path) -> training.ProgressiveGAN:
     """
     gan = training.load_generator(run)
     if gan.recipe.conditions + gan.recipe.codes:
-        raise InputError(
-            f"{run}: this generator is told what is wanted of an image; use it in Python, with "
-            "`conditions`."
-        )
+        raise _told(run)
     if gan.recipe.channels > 1:
-        raise InputError(
-            f"{run}: this generator's images have {gan.recipe.channels} channels; use it in "
-            "Python, where micrographs of as many can be given."
-        )
+        raise _of_channels(run, gan.recipe)
     return gan
 
 
+def _told(run: pathlib.Path) -> InputError:
+    return InputError(
+        f"{run}: this generator is told what is wanted of an image; use it in Python, with "
+        "`conditions`."
+    )
+
+
+def _of_channels(run: pathlib.Path, recipe: training.Recipe) -> InputError:
+    return InputError(
+        f"{run}: this generator's images have {recipe.channels} channels; use it in Python, where "
+        "micrographs of as many can be given."
+    )
+
+
+def _encoder(run: pathlib.Path, recipe: training.Recipe) -> Callable[[Images], Array]:
+    """The features of a classifier that sees such images."""
+    classifier = training.load_classifier(run)
+    if classifier.channels != recipe.channels:
+        raise InputError(
+            f"{run}: this classifier sees {classifier.channels} channels, and the generator's "
+            f"images have {recipe.channels}; give one that was trained on such images."
+        )
+    return classifier.features
+
+
 def _material(
-    config: generate_evaluate.Config | generate_project.Config, gan: training.ProgressiveGAN
+    config: generate_evaluate.Config | generate_project.Config,
+    gan: training.ProgressiveGAN,
+    conditions: pathlib.Path | None = None,
 ) -> Material:
     names = ("images", "pixel_size", "crop_bottom", "binning", "seed")
     options = {name: getattr(config, name) for name in names}
-    return material_of_run(config.run, size=gan.size, **options)
+    recipe = gan.recipe
+    return material_of_run(
+        config.run,
+        size=gan.size,
+        meanings=recipe.meanings,
+        labels=recipe.labels,
+        conditions=conditions,
+        **options,
+    )
 
 
 def _claim(config: Any, gan: training.ProgressiveGAN, material: Material | None = None) -> None:
@@ -131,7 +169,8 @@ def _plain(config: Any) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, pathlib.Path) else value
         for name, value in dataclasses.asdict(config).items()
-        if name != "out"
+        # Without a table the options are those of a folder from before there could be one.
+        if name != "out" and (value is not None or name != "conditions")
     }
 
 

@@ -25,26 +25,67 @@ def pictures(
     return figure
 
 
+COLOURS = {
+    "training": report.TRAINING,
+    "held-out": report.REAL,
+    "generated": report.GENERATED,
+}
+"""Of the three kinds of images, wherever they stand beside each other."""
+
+
 def correlations(
     comparison: evaluation.Comparison, pixel_size: tuple[float, float] | None
 ) -> Figure:
     """Two-point correlation of generated, held-out and training images, with intervals."""
     figure, ax = report.new_figure(7.0, 4.0)
-    scale, unit = 1.0, "pixels"
-    if pixel_size is not None:
-        scale, unit = float(np.mean(pixel_size)) * 1e6, "micrometres"
-    report.draw_curves(
-        ax,
-        comparison.held_out.distances * scale,
-        {
-            "training": comparison.training.correlation,
-            "held-out": comparison.held_out.correlation,
-            "generated": comparison.generated.correlation,
-        },
-        {"training": report.TRAINING, "held-out": report.REAL, "generated": report.GENERATED},
-        unit=unit,
-    )
+    scale, unit = _length(pixel_size)
+    curves = {name: kind.correlation for name, kind in _kinds(comparison).items()}
+    report.draw_curves(ax, comparison.held_out.distances * scale, curves, COLOURS, unit=unit)
     return figure
+
+
+def every_statistic(
+    comparison: evaluation.Comparison, pixel_size: tuple[float, float] | None
+) -> Figure:
+    """A panel for each statistic that was compared: a curve, or a number with its interval."""
+    columns = 3
+    down = -(-len(comparison.differences) // columns)
+    figure, axes = report.new_panels(10.5, 2.7 * down, down, columns)
+    scale, unit = _length(pixel_size)
+    kinds = _kinds(comparison)
+    for number, ax in enumerate(axes.flat):
+        if number >= len(comparison.differences):
+            ax.set_axis_off()
+            continue
+        name = comparison.differences[number].name
+        found = {kind: each.intervals[name] for kind, each in kinds.items()}
+        at = comparison.held_out.at.get(name)
+        if at is None:
+            numbers = {
+                kind: (float(each.mean), float(each.low), float(each.high))
+                for kind, each in found.items()
+            }
+            report.draw_intervals(ax, numbers, COLOURS, label="")
+        else:
+            report.draw_curves(ax, at * scale, found, COLOURS, across="length", unit=unit, label="")
+            ax.get_legend().set_visible(number == 1)
+        ax.set_title(name, fontsize=10)
+    return figure
+
+
+def _kinds(comparison: evaluation.Comparison) -> dict[str, evaluation.Statistics]:
+    return {
+        "training": comparison.training,
+        "held-out": comparison.held_out,
+        "generated": comparison.generated,
+    }
+
+
+def _length(pixel_size: tuple[float, float] | None) -> tuple[float, str]:
+    """Length of a pixel and its unit."""
+    if pixel_size is None:
+        return 1.0, "pixels"
+    return float(np.mean(pixel_size)) * 1e6, "micrometres"
 
 
 def copies(

@@ -3,20 +3,26 @@
 import hashlib
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from idml_jax import data
+from idml_jax import data, training
 from idml_jax.errors import InputError
+from idml_jax.training.conditions import shown
+from idml_jax.workflows.known import Known, class_folders, named_by_class, read_table
 
 
 class Material(NamedTuple):
-    """Micrographs on one grey scale, those to train on and those held out."""
+    """Micrographs on one grey scale, or of phases: those to train on and those held out."""
 
     train: list[data.Micrograph]
     held_out: list[data.Micrograph]
     binning: int
     """Pixels averaged into one along each axis."""
+    known: Known = {}
+    """What is known of each micrograph, by its name; empty where nothing is."""
+    labels: tuple[int, ...] = ()
+    """The user's numbers of the phases; none of grey micrographs."""
 
     def __str__(self) -> str:
         return (
@@ -27,10 +33,19 @@ class Material(NamedTuple):
     def fingerprint(self) -> dict[str, str]:
         """A digest of every micrograph, by which a run knows that it goes on with the same ones."""
         return {
-            micrograph.name: f"{role} {hashlib.sha256(micrograph.image.tobytes()).hexdigest()[:16]}"
+            micrograph.name: " ".join(
+                [
+                    role,
+                    hashlib.sha256(micrograph.image.tobytes()).hexdigest()[:16],
+                    *(f"{name}={shown(value)}" for name, value in self._of(micrograph).items()),
+                ]
+            )
             for role, group in (("training", self.train), ("held-out", self.held_out))
             for micrograph in group
         }
+
+    def _of(self, micrograph: data.Micrograph) -> Mapping[str, float | str]:
+        return self.known.get(micrograph.name, {})
 
 
 def material_of_run(
@@ -38,6 +53,9 @@ def material_of_run(
     *,
     size: tuple[int, int],
     images: pathlib.Path | None = None,
+    meanings: Sequence[training.Condition] = (),
+    labels: Sequence[int] = (),
+    conditions: pathlib.Path | None = None,
     pixel_size: float | None = None,
     crop_bottom: int | None = None,
     binning: int | None = None,
@@ -51,7 +69,11 @@ def material_of_run(
         Folder of the training; or the generator's file, which knows no folder of micrographs.
     size : pair of int
         Rows and cols of the images.
-    images, pixel_size, crop_bottom, binning, seed
+    meanings : sequence of Condition
+        What the generator is told: it has to be known of the micrographs.
+    labels : sequence of int
+        Its phases, where it makes phases.
+    images, conditions, pixel_size, crop_bottom, binning, seed
         In place of the training's, where they are given.
 
     Raises
@@ -69,7 +91,14 @@ def material_of_run(
         raise InputError(f"{run}: does not know its micrographs; name their folder with --images.")
     given = {"pixel_size": pixel_size, "crop_bottom": crop_bottom, "binning": binning, "seed": seed}
     chosen = {name: known.get(name) if value is None else value for name, value in given.items()}
-    return read_material(
+    columns = [one.name for one in meanings if one.source == "table"]
+    table = conditions or known.get("conditions")
+    if columns and table is None:
+        raise InputError(
+            f"{run}: the generator is told {', '.join(columns)}; name the table that says it of "
+            "the micrographs with --conditions."
+        )
+    material = read_material(
         pathlib.Path(folder),
         size=size,
         pixel_size=chosen["pixel_size"],
@@ -77,7 +106,17 @@ def material_of_run(
         binning=chosen["binning"],
         held_out=known.get("held_out", 0.5),
         seed=chosen["seed"] or 0,
+        table=pathlib.Path(table) if columns and table is not None else None,
+        columns=columns,
+        classes=any(one.source == "folder" for one in meanings),
+        phases=labels or False,
     )
+    for name, row in material.known.items():
+        try:
+            training.encode_conditions([one for one in meanings if one.name in row], [row])
+        except InputError as error:
+            raise InputError(f"micrograph {name}: {error}") from error
+    return material
 
 
 def read_material(
@@ -89,6 +128,10 @@ def read_material(
     binning: int | None,
     held_out: float,
     seed: int,
+    table: pathlib.Path | None = None,
+    columns: Sequence[str] | None = None,
+    classes: bool = False,
+    phases: bool | Sequence[int] = False,
 ) -> Material:
     """The micrographs of a folder, prepared to crop images of a size from.
 
@@ -105,23 +148,50 @@ def read_material(
     binning : int, optional
         Pixels to average into one; by default chosen by `data.choose_binning`.
     held_out, seed
-        As for `data.split_by_specimen`.
+        As for `data.split_by_specimen`; each class that is known is on both sides.
+    table, columns
+        As for `read_table`, where something is known of each micrograph.
+    classes : bool
+        Whether each folder in the folder is a class.
+    phases : bool or sequence of int
+        Whether the files are label images: of all values that they hold, or of these.
 
     Raises
     ------
     InputError
         If a file cannot be used.
     """
-    micrographs = [
-        micrograph.grey()
-        for micrograph in data.read_folder(folder, pixel_size=pixel_size, crop_bottom=crop_bottom)
-    ]
+    folders = class_folders(folder) if classes else [folder]
+    options = {"pixel_size": pixel_size, "crop_bottom": crop_bottom}
+    labels: tuple[int, ...] = ()
+    if phases is not False:
+        values = None if phases is True else phases
+        micrographs, labels = data.read_phases(folders, labels=values, **options)
+    else:
+        read = [micrograph for one in folders for micrograph in data.read_folder(one, **options)]
+        micrographs = [micrograph.grey() for micrograph in read]
+    known: Known = {}
+    if classes:
+        micrographs, known = named_by_class(micrographs)
+    if table is not None:
+        known = read_table(table, micrographs, columns=columns)
     least = binning or 1
     data.check_sizes(micrographs, size=(size[0] * least, size[1] * least))
-    train, kept = data.split_by_specimen(micrographs, held_out=held_out, seed=seed)
-    factor = binning or data.choose_binning(train, max(size), held_out=kept)
+    words = [_words(known.get(micrograph.name, {})) for micrograph in micrographs]
+    train, kept = data.split_by_specimen(
+        micrographs, held_out=held_out, seed=seed, classes=words if any(words) else None
+    )
+    choose = data.choose_binning_of_phases if labels else data.choose_binning
+    factor = binning or choose(train, max(size), held_out=kept)
 
     def prepared(group: Sequence[data.Micrograph]) -> list[data.Micrograph]:
-        return [data.equalize_contrast(micrograph.binned(factor)) for micrograph in group]
+        binned = [micrograph.binned(factor) for micrograph in group]
+        # Phases are on one scale as they are.
+        return binned if labels else [data.equalize_contrast(micrograph) for micrograph in binned]
 
-    return Material(prepared(train), prepared(kept), factor)
+    return Material(prepared(train), prepared(kept), factor, known, labels)
+
+
+def _words(known: Mapping[str, float | str]) -> list[str]:
+    """The classes of a micrograph, of everything that is known of it by word."""
+    return [f"{name}={value}" for name, value in known.items() if isinstance(value, str)]

@@ -53,6 +53,53 @@ def test_the_split_depends_on_the_seed_and_not_on_the_order():
     assert {m.name for m in backwards} == held[3]
 
 
+@given(
+    classes=st.lists(st.sampled_from("xyz"), min_size=4, max_size=24),
+    held_out=st.floats(0.01, 0.99),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_split_by_class_trains_on_every_class_and_holds_some_of_each_out(classes, held_out, seed):
+    micrographs = [Micrograph(BLANK, f"{kind}/{i}") for i, kind in enumerate(classes)]
+    options = {"held_out": held_out, "seed": seed, "classes": [[kind] for kind in classes]}
+    sides = split_by_specimen(micrographs, **options)
+    assert sorted(m.name for side in sides for m in side) == sorted(m.name for m in micrographs)
+    train, test = ([m.name[0] for m in side] for side in sides)
+    for kind in set(classes):
+        count = classes.count(kind)
+        assert kind in train
+        assert (kind in test) == (count > 1)
+        assert abs(test.count(kind) - held_out * count) <= 1
+
+
+def test_a_specimen_of_several_classes_is_on_one_side_and_no_class_loses_its_last():
+    kinds = {"a": "old hot", "b": "old cold", "c": "new cold", "d": "new hot", "e": "old hot"}
+    micrographs = [Micrograph(BLANK, f"{s}{i}", specimen=s) for s in kinds for i in range(2)]
+    classes = [kinds[micrograph.specimen].split() for micrograph in micrographs]
+    for seed in range(20):
+        train, test = split_by_specimen(micrographs, seed=seed, classes=classes)
+        sides = [{m.specimen for m in side} for side in (train, test)]
+        assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 5
+        assert {kind for s in sides[0] for kind in kinds[s].split()} == {
+            "old",
+            "new",
+            "hot",
+            "cold",
+        }
+        assert {kind for s in sides[1] for kind in kinds[s].split()} == {
+            "old",
+            "new",
+            "hot",
+            "cold",
+        }
+
+
+def test_classes_of_one_specimen_each_leave_nothing_to_hold_out():
+    micrographs = [Micrograph(BLANK, name) for name in "ab"]
+    with pytest.raises(InputError, match="only one of a class .x, y."):
+        split_by_specimen(micrographs, classes=[["x"], ["y"]])
+
+
 @pytest.mark.parametrize("held_out", [0.0, 1.0, -0.5, float("nan")])
 def test_a_share_outside_0_and_1_is_refused(held_out):
     with pytest.raises(InputError, match="held_out"):

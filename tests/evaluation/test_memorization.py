@@ -79,6 +79,26 @@ def test_precision_of_the_image_does_not_matter():
     assert nearest_training_crop(image, TRAINING).distance == 0
 
 
+def test_a_copy_of_phases_is_found_by_all_of_its_channels():
+    """Two micrographs that agree in one phase and not in the others."""
+    labels = np.random.default_rng(3).integers(0, 3, (20, 24))
+    swapped = np.where(labels == 0, 0, 3 - labels)
+    phases = [
+        Micrograph((one[..., None] == np.arange(3)).astype(np.float32), name)
+        for one, name in ((swapped, "swapped"), (labels, "own"))
+    ]
+    planted = np.rot90(phases[1].image[3:11, 5:13]).copy()
+    found = nearest_training_crop(planted, phases)
+    assert (found.distance, found.micrograph) == (0, "own")
+    np.testing.assert_array_equal(found.crop, planted)
+    # In the other one alone it is where the fewest memberships differ, over all places and turns.
+    places = [phases[0].image[r : r + 8, c : c + 8] for r in range(13) for c in range(17)]
+    turned = [side for place in places for side in symmetries(place)]
+    expected = min(float(np.sqrt(np.mean((one - planted) ** 2))) for one in turned)
+    assert expected > 0.3
+    assert nearest_training_crop(planted, phases[:1]).distance == pytest.approx(expected, rel=1e-5)
+
+
 def test_what_cannot_be_compared_is_refused():
     image = np.zeros((8, 8, 1), np.float32)
     with pytest.raises(ValueError, match="`training` is empty"):

@@ -149,3 +149,54 @@ def test_a_score_is_that_of_the_image_and_a_product_with_what_is_wanted(getkey):
     assert discriminator.guess(seen).shape == (4, 1)
     with pytest.raises(ValueError, match="give it `conditions`"):
         discriminator(images)
+
+
+@nnx.jit
+def make_noisy():
+    """A generator whose layers add noise, as after some training."""
+    generator = models.Generator(
+        5, features=FEATURES, first_size=(4, 6), noise=True, rngs=nnx.Rngs(0)
+    )
+    for _, module in nnx.iter_modules(generator):
+        if isinstance(module, models.AddedNoise):
+            module.strength[...] += 0.3
+    return generator
+
+
+@nnx.jit(static_argnames="level")
+def made(generator, latents, noise, *, level=None, fade=1.0):
+    return generator(latents, noise=noise, level=level, fade=fade)
+
+
+def test_equal_numbers_are_equal_noise_and_others_are_not(latents):
+    generator = make_noisy()
+    same = jnp.tile(latents[:1], (4, 1))
+    images = made(generator, same, jnp.array([7, 3, 7, 0], jnp.uint32))
+    np.testing.assert_allclose(images[2], images[0], atol=1e-6)
+    assert all(np.abs(images[k] - images[0]).max() > 0.05 for k in (1, 3))
+    # By default the noise of number 0.
+    np.testing.assert_allclose(apply(generator, same)[0], images[3], atol=1e-6)
+    below = made(generator, latents, jnp.arange(4), level=1)
+    found = made(generator, latents, jnp.arange(4), level=2, fade=jnp.float32(0))
+    np.testing.assert_allclose(found, models.upsample(below), atol=1e-6)
+
+
+def test_noise_is_white_and_independent_between_images_and_layers():
+    fields = make_noisy().noise_fields(np.arange(40))
+    assert [field.shape[1:] for field in fields] == [(4, 6), *[(8, 12)] * 2, *[(16, 24)] * 2]
+    for field in fields:
+        flat = np.asarray(field).reshape(40, -1)
+        assert abs(flat.mean()) < 4 / flat.size**0.5
+        assert flat.std() == pytest.approx(1, abs=4 / flat.size**0.5)
+        covariance = np.cov(flat)[np.triu_indices(40, 1)]
+        assert np.abs(covariance).mean() < 1 / flat.shape[1] ** 0.5
+    assert abs(np.corrcoef(fields[1].ravel(), fields[2].ravel())[0, 1]) < 4 / fields[1].size ** 0.5
+
+
+def test_noise_of_no_strength_changes_nothing(generator, latents):
+    """As before the first step; and a generator without noise has no fields of it."""
+    quiet = models.Generator(5, features=FEATURES, first_size=(4, 4), noise=True, rngs=nnx.Rngs(0))
+    for number in (0, 5):
+        images = made(quiet, latents, jnp.full(4, number))
+        np.testing.assert_allclose(images, apply(generator, latents), atol=1e-6)
+    assert generator.noise_fields(np.arange(4)) == []

@@ -47,3 +47,16 @@ def test_a_grey_image_survives_the_png(tmp_path):
     report.write_grey_png(tmp_path / "a" / "grey.png", image)
     with Image.open(tmp_path / "a" / "grey.png") as read:
         np.testing.assert_array_equal(np.asarray(read), np.arange(256).reshape(16, 16))
+
+
+def test_intervals_are_drawn_at_their_values():
+    _, ax = report.new_figure(2.0, 2.0)
+    report.draw_intervals(
+        ax,
+        {"real": (0.5, 0.4, 0.7), "made": (0.6, 0.5, 0.8)},
+        {"real": "blue", "made": "red"},
+        label="share",
+    )
+    drawn = [line.get_ydata().tolist() for line in ax.lines]
+    assert drawn == [[0.4, 0.7], [0.5], [0.5, 0.8], [0.6]]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["real", "made"]

@@ -47,7 +47,7 @@ def test_other_numbers_make_other_images(gan, path, tmp_path):
     ("spoil", "rule"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:-8]), "not a whole safetensors file"),
-        (lambda path: path.unlink(), "no such file"),
+        (lambda path: path.unlink(), "no such folder or file"),
         (
             lambda path: path.write_bytes(safetensors.numpy.save({"x": np.ones(3)})),
             "says of itself 'nothing'",
@@ -59,6 +59,23 @@ def test_what_is_no_generator_is_refused_by_name(path, spoil, rule):
     with pytest.raises(InputError, match=rule) as refused:
         training.load_generator(path)
     assert "gan.safetensors" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_generators_that_come_with_the_toolkit_are_found_by_name(tmp_path, monkeypatch):
+    kept = training.kept_generators()
+    assert {"superalloy", "berea", "steel"} <= set(kept)
+    for name, path in kept.items():
+        assert path.stat().st_size < 5e6
+        gan = training.load_generator(name)
+        assert gan.sample(jax.random.key(0), 2).std() > 0.1
+        card = training.read_card(name)
+        assert "licence of the micrographs: " in card and "not stated" not in card
+        assert path.with_suffix(".md").read_text() == card
+    # What the user has under such a name goes before.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "berea").mkdir()
+    with pytest.raises(InputError, match=r"generator\.json is missing"):
+        training.load_generator("berea")
 
 
 def test_arrays_of_other_shapes_are_refused(path):

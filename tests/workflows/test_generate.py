@@ -61,7 +61,7 @@ def test_from_micrographs_to_a_generator_a_comparison_and_a_page_and_again(
     assert {"volume fraction", "two-point correlation"} <= set(found["comparison"]["statistics"])
     assert found["comparison"]["specimens"]["held-out"] == 1
     page = (trained / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 5
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     gan = training.load_generator(trained / "generator.safetensors")
     assert gan.recipe.augmented
@@ -90,7 +90,7 @@ def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
         status, output, error = idml("generate", "sample", *options, "--count", 6)
         assert (status, output) == (0, f"6 images: {out}\n"), error
         first = np.load(out / "latents.npy")
-        expected = np.asarray(gan(first))
+        expected = np.asarray(gan(first, noise=np.load(out / "noise.npy")))
         if kind == "png":
             pixels = imageio.imread(out / "sample_000005.png")
             np.testing.assert_array_equal(pixels, np.rint(255 * expected[5, ..., 0]))
@@ -195,11 +195,38 @@ def test_a_generator_is_judged_beside_other_micrographs(idml, micrographs, gener
     assert found["comparison"]["specimens"] == {"generated": 1, "held-out": 3, "training": 3}
     # Noise is not these blobs.
     assert found["comparison"]["statistics"]["two-point correlation"]["ratio"] > 3
-    assert (out / "report.html").read_text().count("data:image/png;base64,") == 3
+    assert (out / "report.html").read_text().count("data:image/png;base64,") == 4
     before = (out / "report.html").stat().st_mtime_ns
     assert idml(*options)[0] == 0 and (out / "report.html").stat().st_mtime_ns == before
     status, _, error = idml(*options, "--seed", 5)
     assert (status, error.count("\n")) == (2, 1) and "seed is None there and 5 here" in error
+
+
+def train_encoder(run, channels):
+    """A classifier of noise of two kinds."""
+    images = np.random.default_rng(0).random((8, 16, 16, channels))
+    labels = np.arange(8) % 2
+    recipe = training.ClassifierRecipe(features=(4, 4), embedding=4, steps=2, batch=4)
+    return training.train_classifier(images, labels, recipe, run=run)
+
+
+def test_images_are_compared_in_the_features_of_a_classifier(
+    idml, micrographs, generator, tmp_path
+):
+    options = ("generate", "evaluate", "--run", generator, "--images", micrographs, "--count", 40)
+    options += ("--binning", 1, "--encoder", tmp_path / "encoder")
+    encoder = train_encoder(tmp_path / "encoder", 1)
+    train_encoder(tmp_path / "colour", 3)
+    status, output, error = idml(*options, "--out", tmp_path / "out")
+    assert status == 0, error
+    found = json.loads((tmp_path / "out" / "result.json").read_text())["features"]
+    # Noise, and blobs that resemble each other.
+    assert found["generated"]["KID"] > 3 * abs(found["real"]["KID"])
+    assert "precision  " in output and encoder.channels == 1
+    assert "As an encoder sees it" in (tmp_path / "out" / "report.html").read_text()
+    status, _, error = idml(*options[:-1], tmp_path / "colour", "--out", tmp_path / "other")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "this classifier sees 3 channels, and the generator's images have 1" in error
 
 
 def test_the_way_between_latents_is_drawn_and_kept(idml, generator, tmp_path):

@@ -21,7 +21,7 @@ def test_from_nothing_to_a_report_and_again(idml, tmp_path):
     assert status == 0
     assert f"report: {run / 'report.html'}" in output
     page = (run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 7
+    assert page.count("data:image/png;base64,") == 8
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     numbers = json.loads((run / "result.json").read_text())
     # The lever rule gives 0.4 for the alloy; curved interfaces take a little off.
