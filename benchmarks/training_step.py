@@ -89,6 +89,10 @@ class Ours:
         self.number += 1
         return losses
 
+    def step_of(self, drawn: "Drawn") -> Losses:
+        """Dispatch a step of these draws, which are its own of that number."""
+        return self.step()
+
     def drawn(self, number: int) -> "Drawn":
         """What a step draws."""
         keys = jax.random.split(jax.random.key(number), 7)
@@ -139,8 +143,12 @@ class Theirs(Training):
         )
         return latents, noise
 
+    def step_of(self, drawn: Drawn) -> Losses:
+        """Dispatch a step of these draws."""
+        return self.step(*self.put(drawn))
+
     @torch.no_grad()
-    def seen(self, drawn: "Drawn") -> tuple[np.ndarray, np.ndarray]:
+    def seen(self, drawn: Drawn) -> tuple[np.ndarray, np.ndarray]:
         """Generated images, and scores of the first real ones."""
         images = self.generator(*self.put(drawn)).permute(0, 2, 3, 1)
         return images.cpu().numpy(), self.discriminator(self.real[0]).cpu().numpy()
@@ -175,10 +183,10 @@ def begin(recipe: Recipe, real: np.ndarray, *, device: str, compiled: bool) -> d
     begun, expected = {}, []
     for name, way in ways.items():
         found, began = list(way.seen(drawn[0])), time.perf_counter()
-        losses = way.step(*(way.put(drawn[0]) if isinstance(way, Theirs) else ()))
+        losses = way.step_of(drawn[0])
         way.wait(losses)
         seconds = time.perf_counter() - began
-        after = way.step(*(way.put(drawn[1]) if isinstance(way, Theirs) else ()))
+        after = way.step_of(drawn[1])
         found += [np.array([float(loss) for loss in each]) for each in (losses, after)]
         expected = expected or found
         apart = [float(np.abs(a - b).max()) for a, b in zip(found, expected, strict=True)]
