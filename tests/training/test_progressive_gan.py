@@ -192,3 +192,20 @@ def test_a_folder_without_a_generator_is_refused_by_name(tmp_path):
 
 def test_the_recipe_that_is_written_is_the_one_that_was_used(unbroken):
     assert json.loads((unbroken / "generator.json").read_text())["features"] == [6, 4]
+
+
+@pytest.mark.slow
+def test_a_generator_grows_to_1024_pixels(tmp_path):
+    """Eight levels, a step of each, in bfloat16, half of a batch in memory at a time."""
+    waves = np.sin(np.arange(1100, dtype=np.float32) / 7)
+    micrographs = [
+        data.Micrograph(0.5 + 0.4 * np.outer(waves, np.roll(waves, k))[..., None], f"waves_{k}")
+        for k in range(2)
+    ]
+    recipe = training.Recipe.of_size((1024, 1024), width=8, precision="bfloat16")
+    growth = training.Growth(images=(4,) * 8, batches=(4,) * 8)
+    recipe = dataclasses.replace(recipe, growth=growth, parts=2)
+    gan = training.train_progressive_gan(micrographs, run=tmp_path, recipe=recipe)
+    images = gan.sample(jax.random.key(0), 2, batch=1)
+    assert images.shape == (2, 1024, 1024, 1) and images.dtype == np.float32
+    assert images.std() > 0.01 and not np.allclose(images[0], images[1], atol=1e-3)
