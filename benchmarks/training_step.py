@@ -98,7 +98,7 @@ class Ours:
         keys = jax.random.split(jax.random.key(number), 7)
         latents = jax.random.normal(keys[0], self.latents, jnp.float32)
         generator = nnx.merge(self.networks.generator, self.state.generator)
-        numbers = np.asarray(jax.random.bits(keys[3], self.latents[:1]))
+        numbers = np.asarray(jax.random.bits(keys[3], self.latents[:1], jnp.uint32))
         fields = generator.noise_fields(numbers)
         return Drawn(np.array(latents), numbers, [np.array(field) for field in fields])
 

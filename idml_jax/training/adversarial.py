@@ -74,7 +74,7 @@ def adversarial_step(
         generator = nnx.merge(networks.generator, parameters)
         shape = (len(real), generator.latent_features)
         latents = jax.random.normal(latent_key, shape, jnp.float32)
-        noise = jax.random.bits(noise_key, (len(real),))
+        noise = jax.random.bits(noise_key, (len(real),), jnp.uint32)
 
         def made(latents: Latents, wanted: Conditions | None, noise: NoiseNumbers) -> Images:
             return generator(latents, wanted, noise=noise, level=options.level, fade=fade)

@@ -117,7 +117,7 @@ class ProgressiveGAN:
             As of a call.
         """
         latents = np.asarray(jax.random.normal(key, (count, self.latent_features), jnp.float32))
-        noise = np.asarray(jax.random.bits(jax.random.fold_in(key, 1), (count,)))
+        noise = np.asarray(jax.random.bits(jax.random.fold_in(key, 1), (count,), jnp.uint32))
 
         def made(latents: Latents, conditions: Conditions | None, noise: NoiseNumbers) -> Images:
             return self(latents, conditions, noise=noise, truncation=truncation)
