@@ -17,13 +17,16 @@ import pathlib
 from typing import Any, Literal, TypeAlias
 
 import imageio.v3 as imageio
+import jax
 import numpy as np
 import tifffile
 import tyro
 
-from idml_jax import report, training
+from idml_jax import data, report, training
 from idml_jax.cli import prepare_jax
 from idml_jax.workflows import generate_train
+from idml_jax.workflows.generator_figures import pictures
+from idml_jax.workflows.material import material_of_run
 
 Name: TypeAlias = Literal["superalloy", "berea", "steel"]
 
@@ -56,7 +59,7 @@ class Config:
     """Those to train on."""
     keep: pathlib.Path | None = None
     """Folder to put the generators into, each as one file under its material's name, with its
-    card: `experiments/weights`, from where they are found by name."""
+    card and a sheet of images: `experiments/weights`, from where they are found by name."""
     effort: float = 1.0
     """Images shown in training, in units of those in `EFFORTS`."""
     seed: int = 0
@@ -87,7 +90,7 @@ def row(name: str, results: dict[str, Any]) -> tuple[str, ...]:
 
 
 def keep(name: Name, run: pathlib.Path, folder: pathlib.Path) -> None:
-    """Put a material's generator and its card where others find it."""
+    """Put a material's generator, its card and a sheet of images where others find them."""
     told = "- licence of the micrographs:"
     lines = (run / "CARD.md").read_text().splitlines()
     lines[0] = f"# {name}: a generator of micrographs"
@@ -96,6 +99,12 @@ def keep(name: Name, run: pathlib.Path, folder: pathlib.Path) -> None:
     report.write_atomically(folder / f"{name}.md", card)
     gan = training.load_generator(run / "generator.safetensors")
     training.write_generator(folder / f"{name}.safetensors", gan, card=card)
+    material = material_of_run(run, size=gan.size)
+    crops = np.concatenate([data.grid_crops(each.image, gan.size) for each in material.held_out])
+    shown = np.random.default_rng(0).permutation(len(crops))[:16]
+    figure = pictures(crops[shown], gan.sample(jax.random.key(0), 16))
+    figure.suptitle(f"{name}: held out above, generated below")
+    figure.savefig(folder / f"{name}.png", dpi=90)
 
 
 def main(config: Config) -> None:
