@@ -23,7 +23,7 @@ class Config:
     """The quickstart's search, once for each seed."""
 
     generator: pathlib.Path
-    """The run folder of a trained generator."""
+    """The run folder of a trained generator, its file, or a name such as superalloy."""
     run: pathlib.Path = pathlib.Path("runs/latent_search")
     """Folder for the searches, one in each `seed_N`; a search that is there goes on."""
     seeds: int = 10
@@ -41,7 +41,7 @@ def main(config: Config) -> None:
     prepare_jax()
     from idml_jax import design, properties, statistics, training
 
-    generator = training.load_progressive_gan(config.generator)
+    generator = training.load_generator(config.generator)
     conductivity = properties.Conductivity(phases=(1.0, config.contrast), unit="k of dark")
     objective = design.Objective(config.goal)
     found = [
