@@ -19,7 +19,7 @@ Average: TypeAlias = Literal["macro", "micro"] | None
 """The mean over classes, the score of all decisions together, or each class by itself."""
 
 
-def confusion_matrix(labels: Labels, predictions: Labels, *, classes: int) -> Counts:
+def confusion_matrix(labels: Labels, predictions: Labels, *, classes: int | None = None) -> Counts:
     """How often each class was taken for which.
 
     Parameters
@@ -28,8 +28,9 @@ def confusion_matrix(labels: Labels, predictions: Labels, *, classes: int) -> Co
         The true class of each image or pixel, from 0; where it is -1, it is left out.
     predictions : integer array of the same shape
         The predicted ones; where the label is -1 they may be anything.
-    classes : int
-        Number of classes.
+    classes : int, optional
+        Number of classes; by default one more than the highest that occurs. Give it under jit,
+        and where batches are to be added up.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def confusion_matrix(labels: Labels, predictions: Labels, *, classes: int) -> Co
     ------
     ValueError
         If the shapes differ, or a class is not one of those; not under jit, where such
-        pairs are left out.
+        pairs are left out, and where the number of classes is to be given.
     TypeError
         If they are not integers.
 
@@ -65,6 +66,11 @@ def confusion_matrix(labels: Labels, predictions: Labels, *, classes: int) -> Co
             raise TypeError(f"`{name}` are {given.dtype}; classes are integers from 0.")
     labels, predictions = labels.astype(jnp.int32), predictions.astype(jnp.int32)
     known = labels >= 0
+    if classes is None:
+        if isinstance(known, Tracer):
+            raise ValueError("`classes` is None; under jit give their number.")
+        highest = jnp.where(known, jnp.maximum(labels, predictions), -1)
+        classes = 1 + int(highest.max(initial=-1))
     valid = known & (labels < classes) & (predictions >= 0) & (predictions < classes)
     if not isinstance(valid, Tracer) and not bool(((labels == -1) | valid).all()):
         raise ValueError(

@@ -97,6 +97,14 @@ def test_predictions_of_what_is_left_out_may_be_anything():
     assert counts.tolist() == [[1, 0], [0, 0]]
 
 
+def test_classes_are_counted_unless_they_are_given():
+    counts = evaluation.confusion_matrix(jnp.array([0, 1, -1]), jnp.array([0, 2, 5]))
+    assert counts.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    assert evaluation.confusion_matrix(jnp.array([-1]), jnp.array([3])).shape == (0, 0)
+    with pytest.raises(ValueError, match="under jit"):
+        jax.jit(evaluation.confusion_matrix)(jnp.array([0]), jnp.array([0]))
+
+
 @pytest.mark.parametrize(
     ("labels", "predictions", "error", "rule"),
     [
