@@ -43,9 +43,6 @@ from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 from idml_jax.typing import Images
 
-FINEST = 1.7
-"""Images shown at the finest level, in units of the default recipe's."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -53,7 +50,7 @@ class Config:
 
     run: pathlib.Path = pathlib.Path("runs/processing_conditions")
     """Folder for the trainings, the numbers and the sample sheet; a run there goes on."""
-    effort: float = 1.5
+    effort: float = 4.0
     """Images shown in the generator's training, in units of the default recipe's."""
     steps: int = 800
     """Of each classifier's training."""
@@ -77,13 +74,6 @@ def make_more(known: Sequence[Sequence[data.Micrograph]], count: int, config: Co
     ]
     recipe = training.Recipe.of_size(
         (CROP, CROP), effort=config.effort, augmented=True, conditions=CLASSES, seed=config.seed
-    )
-    # Fine structures are drawn at the finest level: it is trained for longer, and faster.
-    images = (*recipe.growth.images[:-1], round(FINEST * recipe.growth.images[-1]))
-    recipe = dataclasses.replace(
-        recipe,
-        growth=dataclasses.replace(recipe.growth, images=images),
-        learning_rates=(*recipe.learning_rates[:-1], 2e-3),
     )
     # Of unit mean square, as conditions are.
     told = math.sqrt(CLASSES) * np.eye(CLASSES, dtype=np.float32)
