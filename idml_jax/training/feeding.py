@@ -1,11 +1,13 @@
 """What the steps of a training are fed: micrographs on the device, or crops sent to it."""
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Generator, Sequence
 from typing import Literal, TypeAlias
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
 
 from idml_jax import data
@@ -18,7 +20,7 @@ from idml_jax.training.progressive_recipe import Recipe
 Way: TypeAlias = Literal["auto", "resident", "streamed"]
 
 RECORD = "residence.json"
-"""File of a run that says which way it has its micrographs."""
+"""File of a run that says which micrographs it has, and which way."""
 
 SHARE = 0.25
 """Of the device's memory, that micrographs may fill: the networks need the rest."""
@@ -130,6 +132,16 @@ def feed_of(
         room = "" if memory is None else f" of {_bytes(memory)}"
         print(f"micrographs: {_bytes(needed)} in 8 bits, {where} a device{room}")
     return feed
+
+
+def fingerprint(micrographs: Sequence[Micrograph]) -> str:
+    """A digest of names, sizes and 64 rows of each: large files are not read in whole."""
+    digest = hashlib.sha256()
+    for micrograph in micrographs:
+        rows = np.linspace(0, micrograph.size[0] - 1, 64).astype(int)
+        digest.update(f"{micrograph.name} {micrograph.image.shape}".encode())
+        digest.update(np.asarray(micrograph.image[np.unique(rows)], np.float32).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _bytes(count: int) -> str:

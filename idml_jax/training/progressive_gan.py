@@ -23,7 +23,7 @@ from idml_jax.training.adversarial_state import (
     with_fresh_moments,
 )
 from idml_jax.training.devices import device_mesh, replicated, shared_out, whole
-from idml_jax.training.feeding import RECORD, Way, feed_of
+from idml_jax.training.feeding import RECORD, Way, feed_of, fingerprint
 from idml_jax.training.generator import ProgressiveGAN
 from idml_jax.training.loop import Guard, train
 from idml_jax.training.processes import by_leader, check_alike, here
@@ -102,7 +102,7 @@ def train_progressive_gan(
 
     def claim_run() -> None:
         claim(run / "generator.json", recipe.plain())
-        claim(run / RECORD, {"data": feed.way})
+        claim(run / RECORD, {"data": feed.way, "micrographs": fingerprint(micrographs)})
 
     by_leader(claim_run)
     networks, state = initial_state(*recipe.networks(), transform)

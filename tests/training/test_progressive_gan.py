@@ -137,6 +137,14 @@ def test_another_recipe_in_the_same_folder_is_refused(unbroken):
         training.train_progressive_gan(two_micrographs(), run=unbroken, recipe=other)
 
 
+def test_other_micrographs_in_the_same_folder_are_refused(unbroken):
+    one, other = two_micrographs()
+    changed = dataclasses.replace(other, image=other.image[::-1].copy())
+    for micrographs in ([one, changed], [one], [other, one]):
+        with pytest.raises(InputError, match="micrographs is '[0-9a-f]{16}' there and"):
+            training.train_progressive_gan(micrographs, run=unbroken, recipe=TINY)
+
+
 def test_a_full_disk_during_a_checkpoint_leaves_the_last_one_readable(tmp_path, unbroken):
     """A limit on the size of a file stands in for a full disk: the same call fails."""
     done = subprocess.run(
