@@ -147,10 +147,9 @@ class Comparison:
 
     def plain(self) -> dict[str, Any]:
         """Every number as plain values for JSON; None for what is not finite."""
-        kinds = {"generated": self.generated, "held-out": self.held_out, "training": self.training}
         return {
-            "images": {name: kind.images for name, kind in kinds.items()},
-            "specimens": {name: kind.specimens for name, kind in kinds.items()},
+            "images": {name: kind.images for name, kind in self.kinds.items()},
+            "specimens": {name: kind.specimens for name, kind in self.kinds.items()},
             "statistics": {
                 one.name: {
                     "unit": one.unit,
@@ -175,6 +174,11 @@ class Comparison:
         }
 
     @property
+    def kinds(self) -> dict[str, Statistics]:
+        """The three ensembles by what figures and tables call them."""
+        return {"generated": self.generated, "held-out": self.held_out, "training": self.training}
+
+    @property
     def inside(self) -> float:
         """Share of distances at which the generated mean S2 is inside the held-out interval."""
         mean = self.generated.correlation.mean
@@ -190,22 +194,18 @@ class Comparison:
     @property
     def generated_distance(self) -> float:
         """Root mean square difference of the generated and the held-out mean S2."""
-        return _distance(self.generated, self.held_out)
+        return self.generated.distance_to(self.held_out)
 
     @property
     def real_distance(self) -> float:
         """Root mean square difference of the training and the held-out mean S2: the floor."""
-        return _distance(self.training, self.held_out)
+        return self.training.distance_to(self.held_out)
 
     @property
     def held_out_error(self) -> float:
         """Half width of the held-out interval of S2, root mean square: how well it is known."""
         held_out = self.held_out.correlation
         return float(np.sqrt(np.mean(((held_out.high - held_out.low) / 2) ** 2)))
-
-
-def _distance(one: Statistics, two: Statistics) -> float:
-    return float(np.sqrt(np.mean((one.correlation.mean - two.correlation.mean) ** 2)))
 
 
 def _text(value: float, digits: int = 3) -> str:

@@ -60,6 +60,10 @@ class Statistics:
         """Pixels."""
         return self.at[TWO_POINT.name]
 
+    def distance_to(self, other: "Statistics") -> float:
+        """Root mean square difference of the mean two-point correlations."""
+        return float(np.sqrt(np.mean((self.correlation.mean - other.correlation.mean) ** 2)))
+
 
 def ensemble_statistics(
     groups: Sequence[Array],

@@ -197,9 +197,9 @@ def _class(
         real = _statistics(group, gan, finder, seed)
         floor = nothing
         if held_out and train:
-            floor = _distance(_statistics(train, gan, finder, seed), real)
+            floor = _statistics(train, gan, finder, seed).distance_to(real)
         fractions = float(made.fraction.mean), float(real.fraction.mean)
-        rows.append(Class(title, phase, beside, _distance(made, real), floor, *fractions))
+        rows.append(Class(title, phase, beside, made.distance_to(real), floor, *fractions))
     return rows
 
 
@@ -243,10 +243,6 @@ def _statistics(
     """Of crops of micrographs, each its own specimen."""
     crops = [data.grid_crops(one.image, gan.size) for one in group]
     return evaluation.ensemble_statistics(crops, phase=finder, seed=seed)
-
-
-def _distance(one: evaluation.Statistics, two: evaluation.Statistics) -> float:
-    return float(np.sqrt(np.mean((one.correlation.mean - two.correlation.mean) ** 2)))
 
 
 def _known(value: float) -> float | None:

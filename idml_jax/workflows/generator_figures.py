@@ -39,7 +39,7 @@ def correlations(
     """Two-point correlation of generated, held-out and training images, with intervals."""
     figure, ax = report.new_figure(7.0, 4.0)
     scale, unit = _length(pixel_size)
-    curves = {name: kind.correlation for name, kind in _kinds(comparison).items()}
+    curves = {name: kind.correlation for name, kind in _drawn(comparison)}
     report.draw_curves(ax, comparison.held_out.distances * scale, curves, COLOURS, unit=unit)
     return figure
 
@@ -52,13 +52,12 @@ def every_statistic(
     down = -(-len(comparison.differences) // columns)
     figure, axes = report.new_panels(10.5, 2.7 * down, down, columns)
     scale, unit = _length(pixel_size)
-    kinds = _kinds(comparison)
     for number, ax in enumerate(axes.flat):
         if number >= len(comparison.differences):
             ax.set_axis_off()
             continue
         name = comparison.differences[number].name
-        found = {kind: each.intervals[name] for kind, each in kinds.items()}
+        found = {kind: each.intervals[name] for kind, each in _drawn(comparison)}
         at = comparison.held_out.at.get(name)
         if at is None:
             numbers = {
@@ -73,12 +72,9 @@ def every_statistic(
     return figure
 
 
-def _kinds(comparison: evaluation.Comparison) -> dict[str, evaluation.Statistics]:
-    return {
-        "training": comparison.training,
-        "held-out": comparison.held_out,
-        "generated": comparison.generated,
-    }
+def _drawn(comparison: evaluation.Comparison) -> list[tuple[str, evaluation.Statistics]]:
+    """The three ensembles, the generated one last and so above the others."""
+    return list(comparison.kinds.items())[::-1]
 
 
 def _length(pixel_size: tuple[float, float] | None) -> tuple[float, str]:

@@ -33,11 +33,7 @@ class Results:
     def numbers(self) -> dict[str, Any]:
         """Every number of the report as plain values: what ``result.json`` holds."""
         comparison, found = self.assessment.comparison, self.design
-        kinds = {
-            "generated": comparison.generated,
-            "held-out": comparison.held_out,
-            "training": comparison.training,
-        }
+        kinds = comparison.kinds
         return {
             "volume fraction": {
                 name: [float(value) for value in kind.fraction] for name, kind in kinds.items()
