@@ -33,8 +33,21 @@ Name: TypeAlias = Literal["superalloy", "berea", "steel"]
 EVERY = 25
 """Voxels between slices of the sandstone; its correlation length is about 14."""
 
-EFFORTS = {"superalloy": 4.0, "berea": 2.0, "steel": 4.0}
-"""Images shown, as of `idml generate train`: in two phases there is less to learn."""
+OPTIONS: dict[Name, dict[str, Any]] = {
+    "superalloy": {"effort": 4.0},
+    # In two phases there is less to learn.
+    "berea": {"effort": 2.0},
+    # Grains have more grey values than two, and their faces and edges are made at 16 and 32 pixels:
+    # more images there, and more channels above.
+    "steel": {
+        "contrast": 0.4,
+        "features": (64, 64, 64, 32),
+        "shown": (6000, 36000, 24000, 12000),
+        "penalty": 0.3,
+        "noise": False,
+    },
+}
+"""How each is trained, as of `idml generate train`."""
 
 SOURCES = {
     "superalloy": "MIT; secondary electrons, J. Stuckner, B. Harder, T. M. Smith, "
@@ -61,7 +74,7 @@ class Config:
     """Folder to put the generators into, each as one file under its material's name, with its
     card and a sheet of images: `experiments/weights`, from where they are found by name."""
     effort: float = 1.0
-    """Images shown in training, in units of those in `EFFORTS`."""
+    """Images shown in training, in units of those of `OPTIONS`."""
     seed: int = 0
     """Of everything random."""
 
@@ -99,7 +112,7 @@ def keep(name: Name, run: pathlib.Path, folder: pathlib.Path) -> None:
     report.write_atomically(folder / f"{name}.md", card)
     gan = training.load_generator(run / "generator.safetensors")
     training.write_generator(folder / f"{name}.safetensors", gan, card=card)
-    material = material_of_run(run, size=gan.size)
+    material = material_of_run(run, size=gan.size, contrast=gan.recipe.contrast)
     crops = np.concatenate([data.grid_crops(each.image, gan.size) for each in material.held_out])
     shown = np.random.default_rng(0).permutation(len(crops))[:16]
     figure = pictures(crops[shown], gan.sample(jax.random.key(0), 16))
@@ -113,11 +126,12 @@ def main(config: Config) -> None:
     rows = []
     for name in config.materials:
         run = config.run / name
+        options = OPTIONS[name]
         generate_train.run(
             generate_train.Config(
                 images=micrographs(name, config),
                 run=run,
-                effort=config.effort * EFFORTS[name],
+                **{**options, "effort": config.effort * options.get("effort", 1.0)},
                 # Few specimens, and those of the steel overlap in part.
                 held_out=0.25,
                 augmented=True,

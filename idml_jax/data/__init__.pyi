@@ -1,4 +1,5 @@
 from . import synthetic as synthetic
+from .contrast import CONTRAST as CONTRAST
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length
 from .contrast import equalize_contrast as equalize_contrast

@@ -10,10 +10,11 @@ from skimage import filters
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.errors import InputError
 
-DARK, BRIGHT = 0.2, 0.8
-"""Grey values that the two classes' means get; half way between them lies the threshold."""
+CONTRAST = 0.6
+"""Difference of the grey values that the two classes' means get, 0.2 and 0.8."""
 
-THRESHOLD = 0.5 * (DARK + BRIGHT)
+THRESHOLD = 0.5
+"""Half way between them."""
 
 RESOLVED = 6.0
 """Mean chord of the scarcer phase, in pixels, from which on a generator draws it solid.
@@ -22,13 +23,13 @@ Measured on three materials: precipitates of 6.4 pixels and blobs of 9.7 come ou
 pores of 9.5 as well; the same pores at 5.2 pixels come out as rings."""
 
 
-def equalize_contrast(micrograph: Micrograph) -> Micrograph:
-    r"""The micrograph on a grey scale where its two phases have the means 0.2 and 0.8.
+def equalize_contrast(micrograph: Micrograph, *, contrast: float = CONTRAST) -> Micrograph:
+    r"""The micrograph on a grey scale where its two phases' means lie about 0.5.
 
     Micrographs of one material differ in brightness and contrast from shot to
     shot. Otsu's threshold [1]_ splits the pixels of each into a dark and a bright
-    class; a linear map takes the two means to 0.2 and 0.8, and what falls
-    outside [0, 1] is clipped. Otsu's threshold lies half way between its classes'
+    class; a linear map takes the two means to 0.2 and 0.8, as far apart as `contrast`, and
+    what falls outside [0, 1] is clipped. Otsu's threshold lies half way between its classes'
     means, so that afterwards the bright phase is ``image > 0.5`` in every
     micrograph of the set, and in every image that a generator learns from them.
 
@@ -36,11 +37,22 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     ----------
     micrograph : Micrograph
         One channel, of two phases that differ in brightness.
+    contrast : float
+        Difference of the two means. A large one lets a network see the phases best; where there
+        are more than two grey values, as of grains, a smaller one clips fewer of them: of a
+        normal distribution 0.6 clips 18 in 100 pixels, 0.4 clips 5 and 0.3 clips 1.
 
     Returns
     -------
     micrograph : Micrograph
         The same, its contrast equalized.
+
+    Raises
+    ------
+    InputError
+        If it has several channels, or one value only.
+    ValueError
+        If the contrast is not above 0 and up to 1.
 
     References
     ----------
@@ -55,6 +67,8 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     >>> np.unique(equalize_contrast(Micrograph(image, "faint")).image).round(3)
     array([0.2, 0.8], dtype=float32)
     """
+    if not 0 < contrast <= 1:
+        raise ValueError(f"`contrast` (={contrast}) must be above 0 and up to 1.")
     channels = micrograph.image.shape[-1]
     if channels != 1:
         raise InputError(
@@ -73,7 +87,7 @@ def equalize_contrast(micrograph: Micrograph) -> Micrograph:
     inside = np.clip(image, centre - spread, centre + spread)
     bright = inside > filters.threshold_otsu(inside)
     low, high = inside[~bright].mean(), inside[bright].mean()
-    scaled = DARK + (BRIGHT - DARK) * (image - low) / (high - low)
+    scaled = THRESHOLD + contrast * ((image - low) / (high - low) - 0.5)
     return dataclasses.replace(micrograph, image=np.clip(scaled, 0, 1).astype(np.float32))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import optax
 from flax import nnx
 from jax.typing import DTypeLike
 
+from idml_jax.data import CONTRAST
 from idml_jax.models import Discriminator, Generator, Output
 from idml_jax.training.adversarial_state import Loss, StepOptions
 from idml_jax.training.conditions import Condition
@@ -71,6 +73,9 @@ class Recipe:
         Parts that a batch is cut into, one in memory at a time.
     precision : {"float32", "bfloat16"}
         Type that the convolutions compute in.
+    contrast : float
+        Difference of the two phases' mean grey values on the scale of the images, as of
+        `data.equalize_contrast`.
     pixel_size : pair of float, optional
         Sides of a pixel of the images along rows and cols, in metres; set by the training, where
         all micrographs have the same.
@@ -97,6 +102,7 @@ class Recipe:
     images_to_full: int = 50_000
     parts: int = 1
     precision: Literal["float32", "bfloat16"] = "float32"
+    contrast: float = CONTRAST
     pixel_size: tuple[float, float] | None = None
     seed: int = 0
 
@@ -109,6 +115,8 @@ class Recipe:
         }
         if len(set(given.values())) != 1:
             raise ValueError(f"give every level one entry of each; the levels given are {given}.")
+        if not 0 < self.contrast <= 1:
+            raise ValueError(f"`contrast` (={self.contrast}) must be above 0 and up to 1.")
         if self.output == "phases" and self.channels < 2:
             raise ValueError(f"`channels` (={self.channels}): there are two phases at least.")
         if self.labels and (self.output != "phases" or len(self.labels) != self.channels):
@@ -133,7 +141,15 @@ class Recipe:
 
     @classmethod
     def of_size(
-        cls, size: tuple[int, int], *, effort: float = 1.0, width: int = 64, **options: Any
+        cls,
+        size: tuple[int, int],
+        *,
+        effort: float = 1.0,
+        width: int = 64,
+        features: Sequence[int] = (),
+        shown: Sequence[int] = (),
+        penalty: float = 1.0,
+        **options: Any,
     ) -> "Recipe":
         """The recipe for images of a size.
 
@@ -146,6 +162,12 @@ class Recipe:
             Images shown, in units of the default.
         width : int
             Feature channels up to 16 pixels; from there on half as many at each level, 8 at least.
+        features : sequence of int
+            Feature channels of each level, the coarsest first, in place of those.
+        shown : sequence of int
+            Images shown at each level before `effort`, in place of the default.
+        penalty : float
+            Weight of the gradient penalty, in units of the default.
         **options
             The other fields.
 
@@ -165,15 +187,22 @@ class Recipe:
                 "two, as 64, and the other one a multiple of that power, as 96 or 128."
             )
         sides = [FIRST_SIZE * 2**level for level in range(levels)]
-        shown = [1600, 4000, *[7200] * max(0, levels - 3), 6400][:levels]
+        for name, given in (("features", features), ("shown", shown)):
+            if given and len(given) != levels:
+                raise ValueError(
+                    f"{name} {' '.join(map(str, given))}: {size[0]} x {size[1]} pixels have "
+                    f"{levels} levels, from {FIRST_SIZE} pixels on; give one number a level."
+                )
+        channels = [max(8, min(width, 16 * width // side)) for side in sides]
+        counts = [1600, 4000, *[7200] * max(0, levels - 3), 6400][:levels]
         return cls(
-            features=tuple(max(8, min(width, 16 * width // side)) for side in sides),
+            features=tuple(features or channels),
             first_size=first,
             growth=Growth(
-                images=tuple(round(count * effort) for count in shown),
+                images=tuple(round(count * effort) for count in shown or counts),
                 batches=tuple(16 if side <= 16 else 8 for side in sides),
             ),
-            penalties=(0.1,) * (levels - 1) + (0.2,),
+            penalties=(0.1 * penalty,) * (levels - 1) + (0.2 * penalty,),
             learning_rates=(4e-3,) * (levels - 1) + (1e-3,),
             **options,
         )
@@ -189,15 +218,15 @@ class Recipe:
         return cls(growth=Growth(**growth), **plain)
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values; meanings and labels only where there are some.
+        """The fields as plain values; of the newer ones only what is not the default.
 
         So the options of a run from before there were any are the same, and it goes on.
         """
-        options = dataclasses.asdict(self)
+        newer = {"meanings": (), "labels": (), "contrast": CONTRAST}
         return {
             name: value
-            for name, value in options.items()
-            if value or name not in ("meanings", "labels")
+            for name, value in dataclasses.asdict(self).items()
+            if name not in newer or value != newer[name]
         }
 
     @property

@@ -29,7 +29,10 @@ def recipe_of(config: Config) -> training.Recipe:
         If there is none for the options.
     """
     size = (config.size[0], config.size[-1])
-    names = "width latent_features periodic loss augmented precision parts seed".split()
+    names = (
+        "width features shown penalty latent_features periodic noise loss augmented precision "
+        "parts contrast seed"
+    ).split()
     options = {name: getattr(config, name) for name in names}
     try:
         return training.Recipe.of_size(size, effort=config.effort, **options)
@@ -45,6 +48,7 @@ def read(config: Config, recipe: training.Recipe) -> Material:
         pixel_size=config.pixel_size,
         crop_bottom=config.crop_bottom,
         binning=config.binning,
+        contrast=config.contrast,
         held_out=config.held_out,
         seed=config.seed,
         table=config.conditions,

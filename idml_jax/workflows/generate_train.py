@@ -8,6 +8,11 @@ from typing import Any, Literal
 
 from idml_jax.errors import InputError
 
+NEWER_OPTIONS = (
+    "conditions classes volume_fraction phases contrast features shown penalty noise"
+).split()
+"""Those that came after runs whose folders do not know them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -38,6 +43,9 @@ class Config:
     binning: int | None = None
     """Pixels to average into one along each axis. By default as few as let an image show nine
     correlation lengths of the material, but none that would make its features thin."""
+    contrast: float = 0.6
+    """Difference of the mean grey values that the dark and the bright phase get, at most 1. With
+    more than two grey values, as of grains, 0.4 or less: fewer of them are clipped."""
     held_out: float = 0.2
     """Share of the micrographs that is never trained on."""
     effort: float = 1.0
@@ -45,10 +53,19 @@ class Config:
     cores."""
     width: int = 64
     """Feature channels of the coarse levels."""
+    features: tuple[int, ...] = ()
+    """Feature channels of each level, the coarsest first, in place of those of the width."""
+    shown: tuple[int, ...] = ()
+    """Images shown at each level, which the effort multiplies, in place of the default."""
+    penalty: float = 1.0
+    """Weight of the gradient penalty, in units of the default: less for a sharper judgement."""
     latent_features: int = 16
     """Length of a latent vector."""
     periodic: bool = True
     """Whether the generated images tile the plane."""
+    noise: bool = True
+    """Whether the generator adds noise of its own at every pixel: grain and shot noise need it,
+    smooth faces come out cleaner without."""
     loss: Literal["non-saturating", "wasserstein"] = "non-saturating"
     """Logistic loss with R1 penalty, or Wasserstein loss with gradient penalty."""
     augmented: bool = False
@@ -79,6 +96,13 @@ class Config:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise InputError(f"--{name.replace('_', '-')} (={value}) must be positive.")
+        for name in ("features", "shown"):
+            if any(value < 1 for value in getattr(self, name)):
+                raise InputError(f"--{name} (={getattr(self, name)}) must be positive.")
+        if not (self.penalty >= 0 and math.isfinite(self.penalty)):
+            raise InputError(f"--penalty (={self.penalty}) must not be negative.")
+        if self.phases and self.contrast != type(self).contrast:
+            raise InputError("--contrast is of grey micrographs, and --phases are label images.")
         if self.binning is not None and self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
         if self.classes and self.conditions is not None:
@@ -88,12 +112,17 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        # Where it is told nothing, the options are those of a run from before it could be.
-        told = ("conditions", "classes", "volume_fraction", "phases")
+        # Where they are the defaults, the options are those of a run from before there were any.
+        newer = {
+            field.name: field.default
+            for field in dataclasses.fields(self)
+            if field.name in NEWER_OPTIONS
+        }
         return {
             name: str(value) if isinstance(value, pathlib.Path) else value
             for name, value in dataclasses.asdict(self).items()
-            if name not in ("run", "save_every", "licence") and (value or name not in told)
+            if name not in ("run", "save_every", "licence")
+            and (name not in newer or value != newer[name])
         }
 
     def command(self) -> str:

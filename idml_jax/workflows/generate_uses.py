@@ -150,6 +150,7 @@ def _material(
         size=gan.size,
         meanings=recipe.meanings,
         labels=recipe.labels,
+        contrast=recipe.contrast,
         conditions=conditions,
         **options,
     )

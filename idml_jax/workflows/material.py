@@ -59,6 +59,7 @@ def material_of_run(
     pixel_size: float | None = None,
     crop_bottom: int | None = None,
     binning: int | None = None,
+    contrast: float = data.CONTRAST,
     seed: int | None = None,
 ) -> Material:
     """Micrographs prepared like those that a generator was trained on, by default the same ones.
@@ -73,6 +74,8 @@ def material_of_run(
         What the generator is told: it has to be known of the micrographs.
     labels : sequence of int
         Its phases, where it makes phases.
+    contrast : float
+        That of its images.
     images, conditions, pixel_size, crop_bottom, binning, seed
         In place of the training's, where they are given.
 
@@ -104,6 +107,7 @@ def material_of_run(
         pixel_size=chosen["pixel_size"],
         crop_bottom=chosen["crop_bottom"] or 0,
         binning=chosen["binning"],
+        contrast=contrast,
         held_out=known.get("held_out", 0.5),
         seed=chosen["seed"] or 0,
         table=pathlib.Path(table) if columns and table is not None else None,
@@ -128,6 +132,7 @@ def read_material(
     binning: int | None,
     held_out: float,
     seed: int,
+    contrast: float = data.CONTRAST,
     table: pathlib.Path | None = None,
     columns: Sequence[str] | None = None,
     classes: bool = False,
@@ -149,6 +154,8 @@ def read_material(
         Pixels to average into one; by default chosen by `data.choose_binning`.
     held_out, seed
         As for `data.split_by_specimen`; each class that is known is on both sides.
+    contrast : float
+        As for `data.equalize_contrast`, of grey micrographs.
     table, columns
         As for `read_table`, where something is known of each micrograph.
     classes : bool
@@ -186,8 +193,10 @@ def read_material(
 
     def prepared(group: Sequence[data.Micrograph]) -> list[data.Micrograph]:
         binned = [micrograph.binned(factor) for micrograph in group]
-        # Phases are on one scale as they are.
-        return binned if labels else [data.equalize_contrast(micrograph) for micrograph in binned]
+        if labels:
+            # Phases are on one scale as they are.
+            return binned
+        return [data.equalize_contrast(micrograph, contrast=contrast) for micrograph in binned]
 
     return Material(prepared(train), prepared(kept), factor, known, labels)
 

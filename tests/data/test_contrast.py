@@ -84,6 +84,29 @@ def test_dirt_does_not_move_the_threshold(dirt):
     np.testing.assert_allclose(found[inside], clean[inside], atol=0.015 * 0.6 * 1.5)
 
 
+def test_a_smaller_contrast_clips_less_about_the_same_threshold():
+    # One normal distribution: the two halves' means lie sqrt(2 / pi) deviations from its middle,
+    # and 0.5 / (contrast / 2) times as far are the ends of the scale.
+    pixels = 0.5 + 0.05 * np.random.default_rng(0).standard_normal((256, 256))
+    bright = equalize_contrast(micrograph(pixels)).image > 0.5
+    for contrast in (0.6, 0.4, 0.3):
+        found = equalize_contrast(micrograph(pixels), contrast=contrast).image
+        assert ((found > 0.5) == bright).all()
+        ends = math.sqrt(2 / math.pi) / contrast
+        clipped = math.erfc(ends / math.sqrt(2))
+        assert ((found == 0) | (found == 1)).mean() == pytest.approx(clipped, rel=0.1)
+    pixels, bright = two_phases()
+    found = equalize_contrast(micrograph(pixels), contrast=0.4).image[..., 0]
+    means = [found[where].mean() for where in (~bright, bright)]
+    np.testing.assert_allclose(means, [0.3, 0.7], atol=1e-3)
+
+
+@pytest.mark.parametrize("contrast", [0.0, -0.1, 1.1, math.nan])
+def test_a_contrast_out_of_range_is_refused(contrast):
+    with pytest.raises(ValueError, match="above 0 and up to 1"):
+        equalize_contrast(micrograph(two_phases()[0]), contrast=contrast)
+
+
 def test_contrast_needs_one_channel_and_two_values():
     with pytest.raises(InputError, match="m: has 3 channels"):
         equalize_contrast(micrograph(np.zeros((4, 4, 3))))

@@ -23,6 +23,24 @@ def test_the_default_is_that_of_64_pixels():
     assert training.Recipe.of_size((64, 64)) == training.Recipe()
 
 
+def test_levels_can_be_given_one_by_one():
+    recipe = training.Recipe.of_size(
+        (32, 32), features=(12, 10, 8), shown=(100, 200, 300), effort=2.0, penalty=0.5
+    )
+    assert (recipe.features, recipe.growth.images) == ((12, 10, 8), (200, 400, 600))
+    assert recipe.penalties == pytest.approx((0.05, 0.05, 0.1))
+    for given in ({"features": (8, 8)}, {"shown": (100,)}):
+        with pytest.raises(ValueError, match="have 3 levels, from 8 pixels on; give one number"):
+            training.Recipe.of_size((32, 32), **given)
+
+
+def test_options_that_are_newer_than_a_run_are_not_held_against_it():
+    assert "contrast" not in training.Recipe().plain()
+    recipe = training.Recipe(contrast=0.4)
+    assert recipe.plain()["contrast"] == 0.4
+    assert training.Recipe.from_plain(json.loads(json.dumps(recipe.plain()))) == recipe
+
+
 @pytest.mark.parametrize("size", [(60, 60), (4, 4), (64, 68), (0, 0), (-64, 64)])
 def test_other_sizes_are_refused(size):
     with pytest.raises(ValueError, match="8 times a power of two"):
@@ -44,6 +62,7 @@ def test_a_recipe_survives_being_written_down():
         ({"parts": 3}, "cut each batch evenly"),
         ({"parts": 8}, "two images a part at least"),
         ({"features": (6, 4)}, "'features': 2"),
+        ({"contrast": 0.0}, "above 0 and up to 1"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, rule):

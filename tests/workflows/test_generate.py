@@ -117,6 +117,22 @@ def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
     assert "seed is 3 there and 0 here" in error
 
 
+def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, micrographs, tmp_path):
+    run = tmp_path / "run"
+    options = ("--contrast", 0.4, "--no-noise", "--features", 8, 6, "--shown", 1600, 1600)
+    train = ("generate", "train", "--images", micrographs, "--run", run, *SMALL, *options)
+    status, _, error = idml(*train)
+    assert status == 0, error
+    gan = training.load_generator(run)
+    assert (gan.recipe.contrast, gan.recipe.noise, gan.recipe.features) == (0.4, False, (8, 6))
+    assert "--contrast 0.4" in (run / "CARD.md").read_text()
+    trained = json.loads((run / "micrographs.json").read_text())
+    status, _, error = idml("generate", "evaluate", "--run", run, "--out", tmp_path / "out")
+    assert status == 0, error
+    compared = json.loads((tmp_path / "out" / "options.json").read_text())
+    assert trained.items() <= compared.items()
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -127,6 +143,11 @@ def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
         (("--parts", 3), "cut each batch evenly"),
         (("--augmented", "--loss", "wasserstein"), "the Wasserstein's has none"),
         (("--binning", 0), "--binning (=0) must be at least 1"),
+        (("--contrast", 1.5), "`contrast` (=1.5) must be above 0 and up to 1"),
+        (("--contrast", 0.4, "--phases"), "--contrast is of grey micrographs"),
+        (("--features", 64, 32), "64 x 64 pixels have 4 levels"),
+        (("--shown", 10, 0, 10, 10), "--shown (=(10, 0, 10, 10)) must be positive"),
+        (("--penalty", -1), "--penalty (=-1.0) must not be negative"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
