@@ -40,6 +40,7 @@ OPTIONS: dict[Name, dict[str, Any]] = {
     # Grains have more grey values than two, and their faces and edges are made at 16 and 32 pixels:
     # more images there, and more channels above.
     "steel": {
+        "effort": 1.0,
         "contrast": 0.4,
         "features": (64, 64, 64, 32),
         "shown": (6000, 36000, 24000, 12000),
@@ -131,7 +132,7 @@ def main(config: Config) -> None:
             generate_train.Config(
                 images=micrographs(name, config),
                 run=run,
-                **{**options, "effort": config.effort * options.get("effort", 1.0)},
+                **(options | {"effort": config.effort * options["effort"]}),
                 # Few specimens, and those of the steel overlap in part.
                 held_out=0.25,
                 augmented=True,

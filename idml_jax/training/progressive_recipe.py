@@ -22,6 +22,9 @@ FIRST_SIZE = 8
 QUICK_GROWTH = Growth(images=(1600, 4000, 7200, 6400), batches=(16, 16, 8, 8))
 """8 to 64 pixels in about six minutes on two CPU cores."""
 
+NEWER_FIELDS = ("meanings", "labels", "contrast")
+"""Those that came after recipes which were written without them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -222,12 +225,12 @@ class Recipe:
 
         So the options of a run from before there were any are the same, and it goes on.
         """
-        newer = {"meanings": (), "labels": (), "contrast": CONTRAST}
-        return {
-            name: value
-            for name, value in dataclasses.asdict(self).items()
-            if name not in newer or value != newer[name]
+        left = {
+            field.name
+            for field in dataclasses.fields(self)
+            if field.name in NEWER_FIELDS and getattr(self, field.name) == field.default
         }
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in left}
 
     @property
     def size(self) -> tuple[int, int]:

@@ -113,16 +113,15 @@ class Config:
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
         # Where they are the defaults, the options are those of a run from before there were any.
-        newer = {
-            field.name: field.default
+        left = {"run", "save_every", "licence"} | {
+            field.name
             for field in dataclasses.fields(self)
-            if field.name in NEWER_OPTIONS
+            if field.name in NEWER_OPTIONS and getattr(self, field.name) == field.default
         }
         return {
             name: str(value) if isinstance(value, pathlib.Path) else value
             for name, value in dataclasses.asdict(self).items()
-            if name not in ("run", "save_every", "licence")
-            and (name not in newer or value != newer[name])
+            if name not in left
         }
 
     def command(self) -> str:

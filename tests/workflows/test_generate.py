@@ -14,6 +14,7 @@ from PIL import Image
 from idml_jax import training
 from idml_jax.errors import Stopped
 from idml_jax.workflows import generate_train
+from idml_jax.workflows.generate_study import recipe_of
 
 pytestmark = [
     pytest.mark.usefixtures("standard_promotion"),
@@ -115,6 +116,12 @@ def test_samples_can_be_made_again_and_more_of_them(idml, trained, tmp_path):
     status, _, error = idml("generate", "sample", "--run", trained, "--out", outs["png"])
     assert (status, error.count("\n")) == (2, 1)
     assert "seed is 3 there and 0 here" in error
+
+
+def test_the_defaults_of_the_command_are_those_of_the_recipe(tmp_path):
+    config = generate_train.Config(images=tmp_path, run=tmp_path)
+    assert recipe_of(config) == training.Recipe()
+    assert not set(generate_train.NEWER_OPTIONS) & set(config.plain())
 
 
 def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, micrographs, tmp_path):
