@@ -99,7 +99,7 @@ class Ours:
         latents = jax.random.normal(keys[0], self.latents, jnp.float32)
         generator = nnx.merge(self.networks.generator, self.state.generator)
         numbers = np.asarray(jax.random.bits(keys[3], self.latents[:1], jnp.uint32))
-        fields = generator.noise_fields(numbers)
+        fields = [field for field in generator.noise_fields(numbers) if field is not None]
         return Drawn(np.array(latents), numbers, [np.array(field) for field in fields])
 
     def parameters(self) -> list[dict[str, np.ndarray]]:

@@ -38,14 +38,13 @@ OPTIONS: dict[Name, dict[str, Any]] = {
     # In two phases there is less to learn.
     "berea": {"effort": 2.0},
     # Grains have more grey values than two, and their faces and edges are made at 16 and 32 pixels:
-    # more images there, and more channels above.
+    # more images there, and more channels above. Noise of those levels blurs into patches.
     "steel": {
         "effort": 1.0,
-        "contrast": 0.4,
         "features": (64, 64, 64, 32),
-        "shown": (6000, 36000, 24000, 12000),
+        "shown": (6000, 32000, 20000, 12000),
         "penalty": 0.3,
-        "noise": False,
+        "noise_from": 3,
     },
 }
 """How each is trained, as of `idml generate train`."""

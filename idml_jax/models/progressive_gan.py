@@ -55,9 +55,9 @@ class SynthesisBlock(nnx.Module):
     def __call__(
         self,
         x: Float[Array, "batch rows cols in"],
-        noise: Sequence[Float[Array, "batch 2*rows 2*cols"]] = (),
+        noise: Sequence[Float[Array, "batch 2*rows 2*cols"] | None] = (None, None),
     ) -> Float[Array, "batch 2*rows 2*cols out"]:
-        first, second = noise or (None, None)
+        first, second = noise
         x = pixel_norm(leaky(_noisy(self.conv1(x), self.noise1, first)))
         return pixel_norm(leaky(_noisy(self.conv2(x), self.noise2, second)))
 
@@ -96,6 +96,9 @@ class Generator(nnx.Module):
     noise : bool
         Whether convolutions add noise of a strength that they learn (`AddedNoise`), so that
         latents need not say what is random at every pixel.
+    noise_from : int
+        The first level that adds it, 0 for all. From the finest level on it is grain and shot
+        noise alone: coarser fields of it blur into patches.
     dtype : dtype, optional
         Type of the convolutions; parameters and images stay float32.
     rngs : nnx.Rngs
@@ -127,9 +130,14 @@ class Generator(nnx.Module):
         conditions: int = 0,
         periodic: bool = True,
         noise: bool = False,
+        noise_from: int = 0,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
+        if not 0 <= noise_from < len(features):
+            raise ValueError(
+                f"`noise_from` (={noise_from}) is a level, and these are 0 to {len(features) - 1}."
+            )
         self.latent_features = latent_features
         self.first_shape = (*first_size, features[0])
         self.levels = len(features)
@@ -143,13 +151,21 @@ class Generator(nnx.Module):
             features[0], features[0], periodic=periodic, dtype=dtype, rngs=rngs
         )
         self.blocks = nnx.List(
-            SynthesisBlock(coarse, fine, periodic=periodic, noise=noise, dtype=dtype, rngs=rngs)
-            for coarse, fine in zip(features[:-1], features[1:], strict=True)
+            SynthesisBlock(
+                features[level - 1],
+                features[level],
+                periodic=periodic,
+                noise=noise and level >= noise_from,
+                dtype=dtype,
+                rngs=rngs,
+            )
+            for level in range(1, self.levels)
         )
         self.to_image = nnx.List(
             EqualizedLinear(width, channels, gain=1.0, dtype=dtype, rngs=rngs) for width in features
         )
-        self.noise = AddedNoise(features[0]) if noise else None
+        self.noise = AddedNoise(features[0]) if noise and noise_from == 0 else None
+        self.noise_from = noise_from if noise else self.levels
 
     def __call__(
         self,
@@ -208,7 +224,7 @@ class Generator(nnx.Module):
         """Images of styles, at one level."""
         level = self.levels - 1 if level is None else level
         numbers = jnp.zeros(len(style), jnp.uint32) if noise is None else noise
-        first, *fields = self.noise_fields(numbers, level=level) or (None,)
+        first, *fields = self.noise_fields(numbers, level=level)
         coarser = x = pixel_norm(leaky(_noisy(self.conv(style), self.noise, first)))
         for number, block in enumerate(self.blocks[:level]):
             coarser, x = x, block(x, fields[2 * number : 2 * number + 2])
@@ -220,18 +236,18 @@ class Generator(nnx.Module):
 
     def noise_fields(
         self, numbers: NoiseNumbers, *, level: int | None = None
-    ) -> list[Float[Array, "batch rows_ cols_"]]:
-        """What the noise of these numbers is, in every layer up to a level; none without noise."""
-        if self.noise is None:
-            return []
+    ) -> list[Float[Array, "batch rows_ cols_"] | None]:
+        """The noise of these numbers in every layer up to a level; None where none is added."""
         level = self.levels - 1 if level is None else level
         rows, cols, _ = self.first_shape
         scales = [0, *(scale for scale in range(1, level + 1) for _ in range(2))]
 
-        def of_image(number: Integer[Array, ""]) -> list[Float[Array, "rows_ cols_"]]:
+        def of_image(number: Integer[Array, ""]) -> list[Float[Array, "rows_ cols_"] | None]:
             key = jax.random.fold_in(jax.random.key(0), number)
             return [
-                jax.random.normal(
+                None
+                if scale < self.noise_from
+                else jax.random.normal(
                     jax.random.fold_in(key, layer), (rows << scale, cols << scale), jnp.float32
                 )
                 for layer, scale in enumerate(scales)

@@ -22,7 +22,7 @@ FIRST_SIZE = 8
 QUICK_GROWTH = Growth(images=(1600, 4000, 7200, 6400), batches=(16, 16, 8, 8))
 """8 to 64 pixels in about six minutes on two CPU cores."""
 
-NEWER_FIELDS = ("meanings", "labels", "contrast")
+NEWER_FIELDS = ("meanings", "labels", "contrast", "noise_from")
 """Those that came after recipes which were written without them."""
 
 
@@ -56,6 +56,8 @@ class Recipe:
         Whether the generator's images tile the plane.
     noise : bool
         Whether the generator adds noise at every pixel, of strengths that it learns.
+    noise_from : int
+        First level that adds it.
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
@@ -96,6 +98,7 @@ class Recipe:
     codes: int = 0
     periodic: bool = True
     noise: bool = True
+    noise_from: int = 0
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)
@@ -118,6 +121,11 @@ class Recipe:
         }
         if len(set(given.values())) != 1:
             raise ValueError(f"give every level one entry of each; the levels given are {given}.")
+        if not 0 <= self.noise_from < len(self.features):
+            raise ValueError(
+                f"`noise_from` (={self.noise_from}) is a level, and these are 0 to "
+                f"{len(self.features) - 1}."
+            )
         if not 0 < self.contrast <= 1:
             raise ValueError(f"`contrast` (={self.contrast}) must be above 0 and up to 1.")
         if self.output == "phases" and self.channels < 2:
@@ -253,6 +261,7 @@ class Recipe:
             output=self.output,
             periodic=self.periodic,
             noise=self.noise,
+            noise_from=self.noise_from,
             rngs=nnx.Rngs(self.seed),
             **shared,
         )

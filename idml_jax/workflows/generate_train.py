@@ -9,7 +9,7 @@ from typing import Any, Literal
 from idml_jax.errors import InputError
 
 NEWER_OPTIONS = (
-    "conditions classes volume_fraction phases contrast features shown penalty noise"
+    "conditions classes volume_fraction phases contrast features shown penalty noise noise_from"
 ).split()
 """Those that came after runs whose folders do not know them."""
 
@@ -66,6 +66,9 @@ class Config:
     noise: bool = True
     """Whether the generator adds noise of its own at every pixel: grain and shot noise need it,
     smooth faces come out cleaner without."""
+    noise_from: int = 0
+    """First level that adds it, 0 the coarsest: from the last one on, faces come out even and
+    grained."""
     loss: Literal["non-saturating", "wasserstein"] = "non-saturating"
     """Logistic loss with R1 penalty, or Wasserstein loss with gradient penalty."""
     augmented: bool = False
@@ -103,6 +106,8 @@ class Config:
             raise InputError(f"--penalty (={self.penalty}) must not be negative.")
         if self.phases and self.contrast != type(self).contrast:
             raise InputError("--contrast is of grey micrographs, and --phases are label images.")
+        if self.noise_from and not self.noise:
+            raise InputError("--noise-from says where noise begins, and --no-noise has none.")
         if self.binning is not None and self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
         if self.classes and self.conditions is not None:

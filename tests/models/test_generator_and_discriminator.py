@@ -151,11 +151,16 @@ def test_a_score_is_that_of_the_image_and_a_product_with_what_is_wanted(getkey):
         discriminator(images)
 
 
-@nnx.jit
-def make_noisy():
+@nnx.jit(static_argnames="noise_from")
+def make_noisy(noise_from=0):
     """A generator whose layers add noise, as after some training."""
     generator = models.Generator(
-        5, features=FEATURES, first_size=(4, 6), noise=True, rngs=nnx.Rngs(0)
+        5,
+        features=FEATURES,
+        first_size=(4, 6),
+        noise=True,
+        noise_from=noise_from,
+        rngs=nnx.Rngs(0),
     )
     for _, module in nnx.iter_modules(generator):
         if isinstance(module, models.AddedNoise):
@@ -199,4 +204,23 @@ def test_noise_of_no_strength_changes_nothing(generator, latents):
     for number in (0, 5):
         images = made(quiet, latents, jnp.full(4, number))
         np.testing.assert_allclose(images, apply(generator, latents), atol=1e-6)
-    assert generator.noise_fields(np.arange(4)) == []
+    assert generator.noise_fields(np.arange(4)) == [None] * 5
+
+
+def test_noise_from_a_level_on_leaves_the_levels_below_as_they_are(latents):
+    generator = make_noisy(noise_from=2)
+    whole = make_noisy().noise_fields(np.arange(4))
+    fields = generator.noise_fields(np.arange(4))
+    assert [field is None for field in fields] == [True] * 3 + [False] * 2
+    for field, expected in zip(fields[3:], whole[3:], strict=True):
+        np.testing.assert_array_equal(field, expected)
+    same, numbers = jnp.tile(latents[:1], (4, 1)), jnp.arange(4)
+    coarse = made(generator, same, numbers, level=1)
+    np.testing.assert_allclose(coarse, jnp.broadcast_to(coarse[:1], coarse.shape), atol=1e-6)
+    fine = made(generator, same, numbers)
+    assert all(np.abs(fine[k] - fine[0]).max() > 0.05 for k in (1, 2, 3))
+
+
+def test_a_level_that_is_not_there_cannot_begin_the_noise():
+    with pytest.raises(ValueError, match=r"`noise_from` \(=3\) is a level, and these are 0 to 2"):
+        make_noisy(noise_from=3)

@@ -126,12 +126,12 @@ def test_the_defaults_of_the_command_are_those_of_the_recipe(tmp_path):
 
 def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, micrographs, tmp_path):
     run = tmp_path / "run"
-    options = ("--contrast", 0.4, "--no-noise", "--features", 8, 6, "--shown", 1600, 1600)
+    options = ("--contrast", 0.4, "--noise-from", 1, "--features", 8, 6, "--shown", 1600, 1600)
     train = ("generate", "train", "--images", micrographs, "--run", run, *SMALL, *options)
     status, _, error = idml(*train)
     assert status == 0, error
     gan = training.load_generator(run)
-    assert (gan.recipe.contrast, gan.recipe.noise, gan.recipe.features) == (0.4, False, (8, 6))
+    assert (gan.recipe.contrast, gan.recipe.noise_from, gan.recipe.features) == (0.4, 1, (8, 6))
     assert "--contrast 0.4" in (run / "CARD.md").read_text()
     trained = json.loads((run / "micrographs.json").read_text())
     status, _, error = idml("generate", "evaluate", "--run", run, "--out", tmp_path / "out")
@@ -155,6 +155,8 @@ def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, microgra
         (("--features", 64, 32), "64 x 64 pixels have 4 levels"),
         (("--shown", 10, 0, 10, 10), "--shown (=(10, 0, 10, 10)) must be positive"),
         (("--penalty", -1), "--penalty (=-1.0) must not be negative"),
+        (("--noise-from", 4), "`noise_from` (=4) is a level, and these are 0 to 3"),
+        (("--no-noise", "--noise-from", 1), "--noise-from says where noise begins"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
