@@ -59,12 +59,13 @@ def main(config: Config) -> None:
     print("seed  search  random  mean of random")
     for seed, one in enumerate(found):
         print(
-            f"{seed:4d}  {one.value:6.3f}  {one.random_value:6.3f}  {one.random.values.mean():6.3f}"
+            f"{seed:4d}  {one.value:6.3f}  {one.best_value('random'):6.3f}  "
+            f"{one.searches['random'].values.mean():6.3f}"
         )
     gains = np.array(
-        [objective.score(one.value) - objective.score(one.random_value) for one in found]
+        [objective.score(one.value) - objective.score(one.best_value("random")) for one in found]
     )
-    share = 100 * gains / np.array([abs(one.random_value) for one in found])
+    share = 100 * gains / np.array([abs(one.best_value("random")) for one in found])
     print(
         f"search at or above random: {(gains >= 0).sum()} of {len(gains)}; gain "
         f"{share.mean():.1f} % of the best random draw on average, "

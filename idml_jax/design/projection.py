@@ -11,7 +11,7 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from idml_jax.design.latents import on_sphere, random_latents
-from idml_jax.design.search import GeneratorOfLatents
+from idml_jax.design.measuring import GeneratorOfLatents
 from idml_jax.typing import Array, Images, Latents
 
 COARSEST = 8

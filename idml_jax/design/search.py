@@ -1,242 +1,214 @@
-"""Search a generator's latents for the microstructure that has a property."""
+"""Ask what to evaluate next, and tell what came out: a search that others can serve."""
 
 import dataclasses
-import io
 import pathlib
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
 
-import jax
+import filelock
 import numpy as np
-from jaxtyping import Float
-from tqdm import tqdm
+from numpy.typing import ArrayLike
 
-from idml_jax.design.latents import random_latents, sobol_latents
-from idml_jax.design.objectives import Objective
+from idml_jax.design.asking import Question, Strategy
+from idml_jax.design.history import PENDING, History, same_point, values_of
+from idml_jax.design.objectives import Aim, Objective
+from idml_jax.design.spaces import Points, Space, Sphere
 from idml_jax.errors import InputError
-from idml_jax.report import claim, write_atomically
-from idml_jax.typing import Array, Image, Images, Latents, Phase
+from idml_jax.report import claim
 
 
-@runtime_checkable
-class GeneratorOfLatents(Protocol):
-    """Anything that makes images of latent vectors."""
+class Search:
+    """A search whose points somebody else evaluates: a laboratory, a cluster, another program.
 
-    latent_features: int
-
-    def __call__(self, latents: Latents) -> Images:
-        """Images of a batch of latents, in [0, 1]."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """Every microstructure that a search evaluated, in order.
+    Everything that it knows is in one file of its folder, written whole after each question and
+    each answer. Started again in the folder it goes on, and names first what it had asked for and
+    was not told. Several processes may serve one search: one at a time reads and writes the file,
+    and what one has asked for the others take into account.
 
     Parameters
     ----------
-    latents : array of shape (count, dim)
-        Of typical length.
-    values : array of shape (count,)
-        The property.
-    """
-
-    latents: Float[np.ndarray, "count dim"]
-    values: Float[np.ndarray, " count"]
-
-    def best(self, objective: Objective) -> int:
-        """Index of the best value."""
-        return int(np.argmax(objective.score(self.values)))
-
-    def progress(self, objective: Objective) -> Float[np.ndarray, " count"]:
-        """Best score after each evaluation."""
-        return np.maximum.accumulate(objective.score(self.values))
-
-
-@dataclasses.dataclass(frozen=True)
-class Design:
-    """The answer of a search, with what random search found at the same cost.
-
-    Parameters
-    ----------
-    objective : Objective
-    latents : array of shape (latent_features,)
-        Of the best microstructure.
-    image : array of shape (rows, cols, channels)
-        The microstructure.
-    value : float
-        Its property.
-    recomputed : float
-        The property computed afresh from the saved latents, alone and not in a batch.
-    start : int
-        Sobol latents that the search began with.
-    search, random : History
-        Of Bayesian optimization, and of random search with as many evaluations.
-    """
-
-    objective: Objective
-    latents: Float[np.ndarray, " dim"]
-    image: Float[np.ndarray, "rows cols channels"]
-    value: float
-    recomputed: float
-    start: int
-    search: History
-    random: History
-
-    @property
-    def random_value(self) -> float:
-        """The best value of random search."""
-        return float(self.random.values[self.random.best(self.objective)])
-
-
-def optimize_latents(
-    generator: GeneratorOfLatents,
-    property: Callable[[Phase], Float[Array, ""]],
-    *,
-    run: str | pathlib.Path,
-    phase: Callable[[Image], Phase],
-    objective: Objective,
-    evaluations: int = 128,
-    start: int = 32,
-    batch: int = 8,
-    seed: int = 0,
-) -> Design:
-    """Bayesian optimization over a generator's latents, beside random search.
-
-    Both spend `evaluations` evaluations. Each evaluated batch is written to the
-    run's folder before the next is proposed; a search that is started again goes
-    on from there to the same proposals.
-
-    Parameters
-    ----------
-    generator : callable
-        ``generator(latents)`` makes images; ``generator.latent_features`` is the
-        length of a latent vector.
-    property : callable
-        Of one phase field, a scalar; jax-traceable.
+    space : Space or int
+        Where to look; an integer is the length of latents: all those of typical length.
+    aim : Aim, Objective or sequence of Objective
+        What to look for. Its outputs are what is told.
     run : path
-        Folder for ``search.npz`` and ``search.json``.
-    phase : callable
-        From one image to its phase field.
-    objective : Objective
-    evaluations : int
-        Budget of each of the two searches.
+        Folder for ``search.json``, what the folder belongs to, and ``search.npz``, the state.
+    strategy : callable, optional
+        How to look; by default by expected improvement.
     start : int
-        Sobol latents before the first proposal.
-    batch : int
-        Latents evaluated at a time.
+        Evenly spread points before anything is learned from what was told.
     seed : int
-
-    Returns
-    -------
-    design : Design
+    worker : str
+        The name of this process among those that serve the search: points that a process of this
+        name has asked for and not told are named again.
 
     Raises
     ------
     InputError
-        If the folder holds another search, the property is not finite, or the
-        design does not have its value when it is computed again.
+        If the folder holds another search, or its state cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     search = Search(3, Objective("maximize"), run=folder, start=8)
+    ...     for _ in range(2):
+    ...         latents = search.ask(4)
+    ...         search.tell(latents, -abs(latents[:, 0] - 1))
+    ...     len(search.history.told)
+    8
     """
-    run = pathlib.Path(run)
-    if not 2 <= start <= evaluations:
-        raise InputError(
-            f"`start` (={start}) must lie between 2 and the {evaluations} evaluations."
+
+    def __init__(
+        self,
+        space: Space | int,
+        aim: Aim | Objective | Sequence[Objective],
+        *,
+        run: str | pathlib.Path,
+        strategy: Strategy | None = None,
+        start: int = 32,
+        seed: int = 0,
+        worker: str = "",
+    ):
+        if start < 2:
+            raise InputError(f"`start` (={start}): a search learns from two points at least.")
+        if strategy is None:
+            # BoTorch takes seconds to import, and only a search needs it.
+            from idml_jax.design.bayesian import ExpectedImprovement
+
+            strategy = ExpectedImprovement()
+        self.space = Sphere(space) if isinstance(space, int) else space
+        self.aim = Aim.of(aim)
+        self.strategy = strategy
+        self.start, self.seed, self.worker = start, seed, worker
+        self.run = pathlib.Path(run)
+        claim(
+            self.run / "search.json",
+            self.aim.plain()
+            | {"outputs": list(self.aim.outputs), "strategy": described(strategy)}
+            | {"start": start, "seed": seed}
+            | self.space.plain(),
         )
-    dimensions = generator.latent_features
-    claim(
-        run / "search.json",
-        {"objective": str(objective), "start": start, "batch": batch, "seed": seed}
-        | {"latent_features": dimensions},
-    )
+        self._named: list[np.ndarray] = []
+        self._lock = filelock.FileLock(self.run / "search.lock")
 
-    @jax.jit
-    def evaluate_batch(latents):
-        return jax.vmap(lambda image: property(phase(image)))(generator(latents))
+    @property
+    def path(self) -> pathlib.Path:
+        """The file of its state."""
+        return self.run / "search.npz"
 
-    def evaluate(latents):
-        return _evaluate(evaluate_batch, latents, batch)
+    @property
+    def history(self) -> History:
+        """All that was asked for and told so far, by any process."""
+        if not self.path.exists():
+            return History.empty(self.space.dimensions, len(self.aim.outputs))
+        return History.load(self.path)
 
-    history = _load(run / "search.npz", dimensions)
-    with tqdm(total=evaluations, initial=len(history.values), desc="design", unit="eval") as bar:
-        while (done := len(history.values)) < evaluations:
-            count = min(batch, evaluations - done)
-            if done < start:
-                count = min(count, start - done)
-                latents = sobol_latents(start, dimensions, seed=seed)[done : done + count]
-            else:
-                # BoTorch takes seconds to import, and only a search needs it.
-                from idml_jax.design.proposals import propose
+    def ask(self, count: int) -> Points:
+        """The next points to evaluate.
 
-                latents = propose(
-                    history.latents,
-                    history.values,
-                    objective=objective,
-                    batch=count,
-                    seed=seed + done,
+        Parameters
+        ----------
+        count : int
+
+        Returns
+        -------
+        points : array of shape (count, dim)
+            First those that a process of this name asked for before it was started again and that
+            were not told; then new ones. Latents are `space.latents(points)`.
+        """
+        if count < 1:
+            raise InputError(f"`count` (={count}): ask for one point at least.")
+        with self._lock:
+            history = self.history
+            named = self._inherited(history)[:count]
+            while len(named) < count:
+                question = Question(
+                    self.space, self.aim, history, count - len(named), self.start, self.seed
                 )
-            history = History(
-                np.concatenate([history.latents, latents]),
-                np.concatenate([history.values, evaluate(latents)]),
+                answer = self.strategy(question)
+                note = (answer.note or {}) | ({"slopes": True} if answer.slopes else {})
+                history = history.with_asked(answer.points, self.worker, note)
+                named = np.concatenate([named, answer.points.astype(np.float64)])
+            history.save(self.path)
+        self._named.extend(named)
+        return named
+
+    def wants_slopes(self, points: Points) -> bool:
+        """Whether the search was made to follow slopes, and asked for these points to learn them.
+
+        They are told beside the values then; without them the points stand still.
+        """
+        history = self.history
+        asks = {int(history.asks[same_point(history.points, point)][-1]) for point in points}
+        return any("slopes" in history.notes[ask] for ask in asks if ask >= 0)
+
+    def tell(
+        self,
+        points: ArrayLike,
+        values: ArrayLike | Mapping[str, ArrayLike],
+        *,
+        variances: ArrayLike | Mapping[str, ArrayLike] | None = None,
+        slopes: ArrayLike | None = None,
+    ) -> None:
+        """Answers to what was asked, all or some of it, or to what nobody asked.
+
+        Parameters
+        ----------
+        points : array of shape (told, dim)
+        values : array of shape (told,) or (told, outputs), or a mapping from their names
+            What was measured; what is not finite is an evaluation that failed, and is not asked
+            for again.
+        variances : the same, optional
+            Of the values, where these are means of repeated measurements.
+        slopes : array of shape (told, dim), optional
+            Of the score by the points, for strategies that follow it.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer answers than points, or a point has its answer already.
+            Nothing is told then.
+        """
+        points = np.asarray(points, np.float64)
+        if points.ndim != 2 or points.shape[1] != self.space.dimensions:
+            raise InputError(
+                f"`points` of shape {points.shape}; the search's have {self.space.dimensions} "
+                "numbers each: give an array with a row a point."
             )
-            _save(run / "search.npz", history)
-            bar.update(count)
+        if not np.isfinite(points).all():
+            raise InputError("`points` are not all finite; tell those that were evaluated.")
+        outputs, count = self.aim.outputs, len(points)
+        found = values_of(values, outputs, count, "values")
+        spread = None if variances is None else values_of(variances, outputs, count, "variances")
+        steepness = None if slopes is None else np.asarray(slopes, np.float64)
+        if steepness is not None and steepness.shape != points.shape:
+            raise InputError(
+                f"`slopes` of shape {steepness.shape} for points of shape {points.shape}: give a "
+                "row a point."
+            )
+        with self._lock:
+            told = self.history.with_told(points, found, spread, steepness, self.worker)
+            told.save(self.path)
 
-    history = History(history.latents[:evaluations], history.values[:evaluations])
-    latents = random_latents(evaluations, dimensions, seed=seed)
-    random = History(latents, evaluate(latents))
-
-    index = history.best(objective)
-    np.save(buffer := io.BytesIO(), history.latents[index])
-    write_atomically(run / "latents.npy", buffer.getvalue())
-    return _recompute(run, generator, property, phase, objective, start, history, random)
-
-
-def _recompute(run, generator, property, phase, objective, start, history, random) -> Design:
-    """The design from its saved latents, its property computed once more on its own."""
-    latents = np.load(run / "latents.npy")
-    image = np.asarray(generator(latents[None]))[0]
-    recomputed = float(property(phase(image)))
-    value = float(history.values[history.best(objective)])
-    if not np.isclose(recomputed, value, rtol=1e-4):
-        raise InputError(
-            f"{run / 'latents.npy'}: gives the property {recomputed:.6g}, and the search recorded "
-            f"{value:.6g}; the generator is not the one that was searched: use another run folder."
+    def _inherited(self, history: History) -> Points:
+        """Points that a process of this name left without an answer."""
+        pending = history[(history.states == PENDING) & (history.workers == self.worker)].points
+        named = np.array(self._named).reshape(-1, pending.shape[1])
+        return np.array([each for each in pending if not same_point(named, each).any()]).reshape(
+            -1, pending.shape[1]
         )
-    return Design(
-        objective=objective,
-        latents=latents,
-        image=image,
-        value=value,
-        recomputed=recomputed,
-        start=start,
-        search=history,
-        random=random,
-    )
 
 
-def _evaluate(evaluate_batch, latents, batch) -> Float[np.ndarray, " count"]:
-    """Property of each image; the last batch is filled up, so that one size is compiled."""
-    filled = np.concatenate([latents, latents[:1].repeat(-len(latents) % batch, axis=0)])
-    values = [
-        np.asarray(evaluate_batch(part)) for part in filled.reshape(-1, batch, latents.shape[1])
+def described(strategy: Strategy) -> str:
+    """A strategy by its name, and what is not its default."""
+    if not dataclasses.is_dataclass(strategy):
+        return getattr(strategy, "__name__", type(strategy).__name__)
+    chosen = {
+        field.name: getattr(strategy, field.name)
+        for field in dataclasses.fields(strategy)
+        if getattr(strategy, field.name) != field.default
+    }
+    words = [
+        f"{name}={described(value) if name == 'first' else value}" for name, value in chosen.items()
     ]
-    values = np.concatenate(values)[: len(latents)].astype(float)
-    if not np.isfinite(values).all():
-        raise InputError(
-            f"the property is not finite for {int((~np.isfinite(values)).sum())} of "
-            f"{len(values)} microstructures; the solver did not converge: lower the contrast, or "
-            "raise its limit of iterations."
-        )
-    return values
-
-
-def _load(path: pathlib.Path, dimensions: int) -> History:
-    if not path.exists():
-        return History(np.zeros((0, dimensions), np.float32), np.zeros(0))
-    with np.load(path) as saved:
-        return History(saved["latents"], saved["values"])
-
-
-def _save(path: pathlib.Path, history: History) -> None:
-    np.savez(buffer := io.BytesIO(), latents=history.latents, values=history.values)
-    write_atomically(path, buffer.getvalue())
+    return f"{type(strategy).__name__}({', '.join(words)})" if words else type(strategy).__name__

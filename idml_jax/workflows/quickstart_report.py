@@ -55,12 +55,12 @@ class Results:
                 "held-out": _spread(self.held_out_values),
             },
             "design": {
-                "objective": str(found.objective),
+                "objective": str(found.aim.objectives[0]),
                 "value": found.value,
-                "recomputed": found.recomputed,
-                "random search": found.random_value,
-                "evaluations": len(found.search.values),
-                "volume fraction": float((found.image[..., 0] > 0.5).mean()),
+                "recomputed": float(found.recomputed[0, 0]),
+                "random search": found.best_value("random"),
+                "evaluations": len(found.searches["random"]),
+                "volume fraction": float((found.images[0, ..., 0] > 0.5).mean()),
                 "tensor": self.design_tensor.tolist(),
             },
             "binning": self.binning,
@@ -154,9 +154,11 @@ def _named(wanted: properties.Property) -> str:
 
 def _values(results: Results):
     figure, ax = report.new_figure(7.0, 3.6)
-    marks = {"design": results.design.value, "best random": results.design.random_value}
-    if results.design.objective.target is not None:
-        marks["target"] = results.design.objective.target
+    found = results.design
+    marks = {"design": found.value, "best random": found.best_value("random")}
+    target = found.aim.objectives[0].target
+    if isinstance(target, float):
+        marks["target"] = target
     report.draw_histogram(
         ax,
         {"held-out": results.held_out_values, "generated": results.generated_values},
@@ -170,16 +172,16 @@ def _values(results: Results):
 def _progress(results: Results):
     figure, ax = report.new_figure(7.0, 3.6)
     found = results.design
-    target = found.objective.goal == "target"
-    sign = -1 if found.objective.goal in ("minimize", "target") else 1
+    goal = found.aim.objectives[0].goal
+    sign = 1 if goal == "maximize" else -1
     report.draw_progress(
         ax,
         {
-            "Bayesian optimization": sign * found.search.progress(found.objective),
-            "random": sign * found.random.progress(found.objective),
+            "Bayesian optimization": sign * found.searches["bayes"].progress(found.aim),
+            "random": sign * found.searches["random"].progress(found.aim),
         },
         {"Bayesian optimization": report.GENERATED, "random": report.RANDOM},
-        label="distance from the target" if target else f"best {results.property.name}",
+        label="distance from the target" if goal == "target" else f"best {results.property.name}",
         start=found.start,
     )
     return figure
@@ -187,7 +189,7 @@ def _progress(results: Results):
 
 def _designed(results: Results):
     figure, ax = report.new_figure(6.0, 3.2)
-    image = results.design.image[..., 0]
+    image = results.design.images[0, ..., 0]
     rows = image.shape[0]
     tiled = np.tile(image, (2, 2))
     canvas = np.ones((2 * rows, 3 * rows + 4), image.dtype)

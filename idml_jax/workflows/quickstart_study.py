@@ -47,7 +47,7 @@ def study(config: Config, material: Material) -> None:
         start=min(32, config.evaluations // 2),
         seed=config.seed,
     )
-    report.write_grey_png(config.run / "design" / "design.png", result.image[..., 0])
+    report.write_grey_png(config.run / "design" / "design.png", result.images[0, ..., 0])
 
     each = jax.jit(lambda batch: jax.lax.map(lambda x: along_rows(x), batch, batch_size=32))
     results = Results(
@@ -57,7 +57,7 @@ def study(config: Config, material: Material) -> None:
         generated_values=np.asarray(each(statistics.bright_phase(images))),
         held_out_values=np.asarray(each(statistics.bright_phase(crops))),
         design=result,
-        design_tensor=np.asarray(conductivity.tensor(statistics.bright_phase(result.image))),
+        design_tensor=np.asarray(conductivity.tensor(statistics.bright_phase(result.images[0]))),
         records=training.read_records(config.run),
         pixel_size=gan.recipe.pixel_size,
         binning=material.binning,

@@ -1,95 +1,226 @@
-"""The search of latents: on a generator and a property whose optimum is known."""
+"""Ask and tell: what is lost when a process dies, an answer is wrong, or two serve one search."""
 
-import jax.numpy as jnp
+import json
+import pathlib
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
-from idml_jax import design, statistics
+from idml_jax import design
 from idml_jax.errors import InputError
 
 # gpytorch and torch warn of their own coming versions.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
-
-class Stripes:
-    """Latents to images: the direction's first component alone sets the share of bright rows."""
-
-    latent_features = 3
-
-    def __call__(self, latents):
-        latents = jnp.asarray(latents, float)
-        share = 0.5 + 0.5 * latents[:, 0] / jnp.linalg.norm(latents, axis=1)
-        bright = jnp.arange(64.0)[None] < 64.0 * share[:, None].astype(float)
-        return jnp.broadcast_to(bright[:, :, None, None], (len(latents), 64, 4, 1)).astype(float)
+BOX = design.Box((0.0, -1.0), (1.0, 3.0))
 
 
-def search(run, **options):
-    options = {"objective": design.Objective("maximize"), "evaluations": 16} | options
-    return design.optimize_latents(
-        Stripes(), statistics.volume_fraction, run=run, phase=statistics.bright_phase,
-        start=8, batch=4, **options,
-    )  # fmt: skip
+def value(points):
+    """Largest, 0, at (0.3, 1)."""
+    return -((points[:, 0] - 0.3) ** 2) - (points[:, 1] - 1) ** 2
 
 
-def test_the_extremes_are_found_and_random_search_is_not_better(tmp_path):
-    for goal, best in (("maximize", 1.0), ("minimize", 0.0)):
-        found = search(tmp_path / goal, objective=design.Objective(goal))
-        assert found.value == pytest.approx(best, abs=0.02)
-        assert found.objective.score(found.value) >= found.objective.score(found.random_value)
+def make(run, strategy="bayes", **options):
+    aim = options.pop("aim", design.Objective("maximize"))
+    strategy = design.strategy_of(strategy, 40) if isinstance(strategy, str) else strategy
+    return design.Search(BOX, aim, run=run, strategy=strategy, **{"start": 6} | options)
 
 
-def test_a_target_is_met(tmp_path):
-    found = search(tmp_path, objective=design.Objective("target", 0.3), evaluations=20)
-    assert found.value == pytest.approx(0.3, abs=1 / 64)
+def go_on(search, rounds, count=3):
+    for _ in range(rounds):
+        points = search.ask(count)
+        search.tell(points, value(points))
+    return search.history
 
 
-def test_the_design_is_recomputed_from_its_saved_latents(tmp_path):
-    found = search(tmp_path)
-    image = np.asarray(Stripes()(np.load(tmp_path / "latents.npy")[None]))[0]
-    np.testing.assert_array_equal(image, found.image)
-    assert float(image.mean()) == found.value == found.recomputed
+@pytest.mark.parametrize(
+    "strategy", ["bayes", "sparse", "trust-region", "hedge", "cma-es", "sobol", "random"]
+)
+def test_a_search_in_new_processes_goes_the_same_way(tmp_path, strategy):
+    """The state is in the file: one object, or a new one for each question."""
+    whole = go_on(make(tmp_path / "whole", strategy), 5)
+    for _ in range(5):
+        parts = go_on(make(tmp_path / "parts", strategy), 1)
+    np.testing.assert_array_equal(whole.points, parts.points)
+    assert len(whole) == 15
 
 
-def test_a_search_that_was_stopped_goes_on_to_the_same_latents(tmp_path):
-    whole = search(tmp_path / "whole")
-    # What a search killed after its second batch has left behind.
-    search(tmp_path / "part", evaluations=8)
-    resumed = search(tmp_path / "part")
-    np.testing.assert_array_equal(whole.search.latents, resumed.search.latents)
-    np.testing.assert_array_equal(whole.search.values, resumed.search.values)
+def test_what_was_asked_and_not_told_is_named_again_by_a_new_process(tmp_path):
+    search = make(tmp_path)
+    asked = search.ask(4)
+    search.tell(asked[:1], value(asked[:1]))
+    # This process knows that it has named them; one that is started in its place does not.
+    assert not (search.ask(3)[:, None] == asked).all(-1).any()
+    resumed = make(tmp_path)
+    np.testing.assert_array_equal(resumed.ask(3), asked[1:])
+    resumed.tell(asked[1:], value(asked[1:]))
+    assert len(resumed.history.told) == 4
 
 
-def test_both_searches_spend_the_same_and_none_is_lost(tmp_path):
-    found = search(tmp_path, evaluations=15)
-    assert len(found.search.values) == len(found.random.values) == 15
-    with np.load(tmp_path / "search.npz") as saved:
-        np.testing.assert_array_equal(saved["values"], found.search.values)
-        np.testing.assert_array_equal(saved["latents"], found.search.latents)
+def test_a_worker_takes_into_account_what_others_asked_for(tmp_path):
+    first = go_on(make(tmp_path, worker="first"), 3)
+    one, other = (make(tmp_path, worker=name) for name in ("first", "second"))
+    named, beside = one.ask(2), other.ask(2)
+    assert np.abs(named[:, None] - beside).max(axis=-1).min() > 1e-3
+    # Answers may come from anybody, and in any order.
+    one.tell(beside, value(beside))
+    other.tell(named, value(named))
+    history = make(tmp_path).history
+    assert len(history.told) == len(first) + 4
+    assert history.workers[-4:].tolist() == ["first"] * 2 + ["second"] * 2
 
 
-def test_the_folder_of_another_search_is_refused(tmp_path):
-    search(tmp_path, evaluations=8)
-    with pytest.raises(InputError, match="objective is 'maximize' there and 'minimize' here"):
-        search(tmp_path, objective=design.Objective("minimize"), evaluations=8)
+def test_answers_that_went_through_a_table_are_recognized(tmp_path):
+    search = make(tmp_path)
+    asked = search.ask(3)
+    table = np.array([[float(f"{number:.7g}") for number in point] for point in asked])
+    search.tell(table, value(table))
+    assert len(search.history) == 3
+    np.testing.assert_array_equal(search.history.told.points, asked)
 
 
-def test_a_property_that_is_not_finite_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not finite for 4 of 4"):
-        design.optimize_latents(
-            Stripes(), lambda phase: jnp.log(-statistics.volume_fraction(phase) - 1),
-            run=tmp_path, phase=statistics.bright_phase, objective=design.Objective("maximize"),
-            evaluations=8, start=4, batch=4,
-        )  # fmt: skip
+def test_what_nobody_asked_for_may_be_told(tmp_path):
+    """Experiments of before."""
+    search = make(tmp_path, start=2)
+    known = BOX.drawn(8, seed=5)
+    search.tell(known, value(known))
+    history = go_on(search, 4)
+    assert (history.asks[:8] == -1).all()
+    assert value(history.points[8:]).max() > -0.01
 
 
-@pytest.mark.parametrize("goal, target", [("target", None), ("maximize", 1.0)])
-def test_an_objective_has_a_target_just_when_its_goal_is_one(goal, target):
-    with pytest.raises(ValueError, match="target"):
-        design.Objective(goal, target)
+@pytest.mark.parametrize(
+    ("told", "values", "rule"),
+    [
+        (slice(0, 3), [1.0, 2.0], "of shape (2,) for 3 points"),
+        (slice(0, 2), [1.0, 2.0, 3.0], "of shape (3,) for 2 points"),
+        (slice(0, 2), ["a", "b"], "are not numbers"),
+        (slice(0, 2), {"other": [1.0, 2.0]}, "lack value"),
+        ([0, 0], [1.0, 2.0], "is given twice"),
+        ([3, 1], [1.0, 2.0], "points 0 were told before"),
+    ],
+)
+def test_answers_that_cannot_be_are_one_line_and_nothing_is_told(tmp_path, told, values, rule):
+    search = make(tmp_path)
+    asked = search.ask(4)
+    search.tell(asked[3:], [5.0])
+    before = search.path.read_bytes()
+    with pytest.raises(InputError) as error:
+        search.tell(asked[told], values)
+    assert rule in str(error.value) and "\n" not in str(error.value)
+    assert search.path.read_bytes() == before
 
 
-def test_scores_rise_towards_the_goal():
-    values = np.array([1.0, 2.0, 4.0])
-    assert design.Objective("maximize").score(values).argmax() == 2
-    assert design.Objective("minimize").score(values).argmax() == 0
-    assert design.Objective("target", 2.5).score(values).argmax() == 1
+@pytest.mark.parametrize(
+    ("points", "rule"),
+    [
+        (np.zeros((2, 3)), r"have 2 numbers each"),
+        (np.zeros(2), r"have 2 numbers each"),
+        (np.array([[0.1, np.nan]]), "not all finite"),
+    ],
+)
+def test_points_of_another_shape_are_refused(tmp_path, points, rule):
+    with pytest.raises(InputError, match=rule):
+        make(tmp_path).tell(points, np.zeros(len(points)))
+
+
+def test_slopes_of_another_shape_are_refused(tmp_path):
+    search = make(tmp_path)
+    with pytest.raises(InputError, match="`slopes` of shape"):
+        search.tell(search.ask(2), [1.0, 2.0], slopes=np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("strategy", ["bayes", "trust-region", "cma-es", "hedge"])
+def test_what_failed_is_remembered_and_not_asked_for_again(tmp_path, strategy):
+    search = make(tmp_path, strategy)
+    for _ in range(5):
+        points = search.ask(3)
+        values = np.where(points[:, 0] > 0.5, np.nan, value(points))
+        search.tell(points, values)
+    history = search.history
+    assert len(history) == 15 and len(history.pending) == 0
+    assert 0 < len(history.told) < 15
+    assert np.isnan(history.values[history.points[:, 0] > 0.5]).all()
+
+
+def test_where_everything_fails_points_stay_evenly_spread(tmp_path):
+    search = make(tmp_path, start=4)
+    for _ in range(3):
+        points = search.ask(4)
+        search.tell(points, np.full(4, np.inf))
+    np.testing.assert_array_equal(search.history.points, BOX.sobol(12, seed=0))
+
+
+def test_the_folder_of_another_problem_is_refused(tmp_path):
+    make(tmp_path)
+    other = design.Box((0.0, -1.0), (1.0, 4.0))
+    with pytest.raises(InputError, match=r"high is \[1.0, 3.0\] there and \[1.0, 4.0\] here"):
+        design.Search(other, design.Objective("maximize"), run=tmp_path, start=6)
+    with pytest.raises(InputError, match="strategy is 'ExpectedImprovement' there and 'CMAES'"):
+        make(tmp_path, "cma-es")
+    constrained = design.Aim(
+        (design.Objective("maximize"),), (design.Constraint("size", high=3.0),)
+    )
+    with pytest.raises(InputError, match="constraints is None there and 'size <= 3' here"):
+        make(tmp_path, aim=constrained)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", json.dumps({"a": 1}).encode()])
+def test_a_state_that_is_no_state_is_named_and_kept(tmp_path, content):
+    search = make(tmp_path)
+    search.ask(2)
+    search.path.write_bytes(content)
+    with pytest.raises(InputError, match="search.npz: not the state of a search"):
+        search.ask(2)
+    assert search.path.read_bytes() == content
+
+
+@pytest.mark.parametrize("strategy", ["trust-region", "cma-es", "hedge"])
+def test_several_objectives_are_for_expected_improvement(tmp_path, strategy):
+    aim = [design.Objective("maximize", of=name) for name in ("a", "b")]
+    search = make(tmp_path, strategy, aim=aim, start=2)
+    search.tell(points := BOX.drawn(3, seed=0), np.stack([value(points)] * 2, axis=1))
+    with pytest.raises(ValueError, match="several|one objective"):
+        search.ask(8)
+        search.ask(8)
+
+
+def test_a_killed_process_loses_nothing_that_was_told(tmp_path):
+    """Killed without warning between an answer and the next question, again and again."""
+    script = f"""
+import os, sys
+from tests.design import test_search
+search = test_search.make({str(tmp_path / "killed")!r}, "random")
+points = search.ask(3)
+if sys.argv[1] == "told":
+    search.tell(points, test_search.value(points))
+os.kill(os.getpid(), 9)
+"""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    for step in ("asked", "told", "asked", "asked", "told"):
+        done = subprocess.run([sys.executable, "-c", script, step], cwd=root, timeout=120)
+        assert done.returncode == -9
+    found = make(tmp_path / "killed", "random").history
+    whole = go_on(make(tmp_path / "whole", "random"), 2)
+    np.testing.assert_array_equal(found.points, whole.points)
+    np.testing.assert_array_equal(found.values, whole.values)
+
+
+def test_two_processes_that_ask_and_tell_at_once_lose_nothing(tmp_path):
+    script = f"""
+import sys
+from tests.design import test_search
+search = test_search.make({str(tmp_path)!r}, "random", worker=sys.argv[1])
+for _ in range(20):
+    points = search.ask(2)
+    search.tell(points, test_search.value(points))
+"""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    both = [subprocess.Popen([sys.executable, "-c", script, name], cwd=root) for name in ("a", "b")]
+    assert [each.wait(timeout=240) for each in both] == [0, 0]
+    history = make(tmp_path, "random").history
+    assert len(history.told) == len(history) == 80
+    np.testing.assert_array_equal(history.points, BOX.drawn(80, seed=0))
+    np.testing.assert_allclose(history.values[:, 0], value(history.points))
