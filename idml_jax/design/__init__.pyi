@@ -10,6 +10,8 @@ from .directions import PrincipalDirections as PrincipalDirections
 from .directions import PropertyDirection as PropertyDirection
 from .directions import principal_directions as principal_directions
 from .directions import property_direction as property_direction
+from .external import Command as Command
+from .external import FunctionOfImages as FunctionOfImages
 from .history import History as History
 from .latents import interpolate_latents as interpolate_latents
 from .latents import on_sphere as on_sphere
@@ -20,7 +22,6 @@ from .measuring import Evaluator as Evaluator
 from .measuring import GeneratorOfLatents as GeneratorOfLatents
 from .measuring import Measured as Measured
 from .measuring import Measurements as Measurements
-from .measuring import soft_bright_phase as soft_bright_phase
 from .objectives import Aim as Aim
 from .objectives import Constraint as Constraint
 from .objectives import Objective as Objective

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from idml_jax.design.objectives import Aim
-from idml_jax.statistics import bright_phase
+from idml_jax.statistics import bright_phase, soft_phase
 from idml_jax.typing import Array, Image, Images, Latents, Phase
 
 
@@ -47,18 +47,6 @@ class Evaluator(Protocol):
     def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
         """Measure the outputs of an aim, in its order."""
         ...
-
-
-def soft_bright_phase(image: Image, width: float = 0.05) -> Phase:
-    """Membership of the bright phase that follows grey values smoothly: a logistic curve at 0.5.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> soft_bright_phase(jnp.array([[[0.0], [0.5], [1.0]]])).round(3).tolist()
-    [[0.0, 0.5, 1.0]]
-    """
-    return jax.nn.sigmoid((image[..., 0] - 0.5) / width)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,7 +88,7 @@ class Measured:
     generator: GeneratorOfLatents
     properties: Mapping[str, Callable[[Phase], Float[Array, ""]]]
     phase: Callable[[Image], Phase] = bright_phase
-    soft_phase: Callable[[Image], Phase] = soft_bright_phase
+    soft_phase: Callable[[Image], Phase] = soft_phase
     repeats: int = 1
     batch: int = 8
     _compiled: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
