@@ -38,13 +38,15 @@ OPTIONS: dict[Name, dict[str, Any]] = {
     # In two phases there is less to learn.
     "berea": {"effort": 2.0},
     # Grains have more grey values than two, and their faces and edges are made at 16 and 32 pixels:
-    # more images there, and more channels above. Noise of those levels blurs into patches.
+    # more images there, and more channels above. Noise of those levels blurs into patches. Fewer
+    # pixels averaged than by default: fewer and larger grains in an image.
     "steel": {
         "effort": 1.0,
         "features": (64, 64, 64, 32),
         "shown": (6000, 32000, 20000, 12000),
         "penalty": 0.3,
         "noise_from": 3,
+        "binning": 4,
     },
 }
 """How each is trained, as of `idml generate train`."""

@@ -18,7 +18,7 @@ class Config:
 
     run: pathlib.Path
     """Folder of the training, a generator's .safetensors file, or the name of one that comes with
-    the toolkit, as superalloy or berea."""
+    the toolkit, as superalloy, berea or steel."""
     out: pathlib.Path
     """Folder for the images: a new one, or one of the same options."""
     count: int = 64

@@ -63,7 +63,7 @@ def test_what_is_no_generator_is_refused_by_name(path, spoil, rule):
 
 def test_generators_that_come_with_the_toolkit_are_found_by_name(tmp_path, monkeypatch):
     kept = training.kept_generators()
-    assert {"superalloy", "berea"} <= set(kept)
+    assert {"superalloy", "berea", "steel"} <= set(kept)
     for name, path in kept.items():
         assert path.stat().st_size < 5e6
         gan = training.load_generator(name)
