@@ -21,7 +21,11 @@ def new_figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def new_panels(
-    width: float, height: float, rows: int, columns: int
+    width: float,
+    height: float,
+    rows: int,
+    columns: int,
+    heights: Sequence[float] | None = None,
 ) -> tuple[Figure, Shaped[np.ndarray, "rows columns"]]:
     """A figure with a grid of axes, outside of pyplot's global state.
 
@@ -31,6 +35,8 @@ def new_panels(
         Of the whole figure, in inches.
     rows, columns : int
         Of the grid.
+    heights : sequence of float, optional
+        Of the rows, beside each other; by default all alike.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def new_panels(
     axes : array of Axes, of shape (rows, columns)
     """
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    return figure, figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
 
 
 def sheet(images: Greys, *, columns: int, gap: int = 2) -> Float[np.ndarray, "down across"]:

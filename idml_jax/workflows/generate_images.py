@@ -56,7 +56,7 @@ def write_samples(config: Config) -> None:
             else:
                 for number, image in enumerate(images, start):
                     path = config.out / f"sample_{number:06d}.{config.format}"
-                    report.write_atomically(path, _encoded(image, config.format, gan.recipe))
+                    report.write_atomically(path, encoded(image, config.format, gan.recipe))
             bar.update(len(images))
     if array is not None:
         array.flush()
@@ -138,7 +138,7 @@ def labels_of(image: Image, recipe: training.Recipe) -> Integer[np.ndarray, "row
     return labels.astype(kind)[np.asarray(image).argmax(axis=-1)]
 
 
-def _encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
+def encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
     """An image as a file: in 8 bits, or as it is with its pixel size; of phases their labels."""
     buffer = io.BytesIO()
     if kind == "png":

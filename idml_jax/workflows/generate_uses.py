@@ -112,6 +112,13 @@ def unconditional(run: pathlib.Path) -> training.ProgressiveGAN:
     return gan
 
 
+def parameters_digest(gan: training.ProgressiveGAN) -> str:
+    """What tells a generator from others."""
+    leaves = jax.tree.leaves(nnx.state(gan.generator))
+    parameters = b"".join(np.asarray(leaf).tobytes() for leaf in leaves)
+    return hashlib.sha256(parameters).hexdigest()[:16]
+
+
 def _told(run: pathlib.Path) -> InputError:
     return InputError(
         f"{run}: this generator is told what is wanted of an image; use it in Python, with "
@@ -158,9 +165,7 @@ def _material(
 
 def _claim(config: Any, gan: training.ProgressiveGAN, material: Material | None = None) -> None:
     """What the folder belongs to: options, generator and micrographs."""
-    leaves = jax.tree.leaves(nnx.state(gan.generator))
-    parameters = b"".join(np.asarray(leaf).tobytes() for leaf in leaves)
-    known = {"generator": hashlib.sha256(parameters).hexdigest()[:16]}
+    known = {"generator": parameters_digest(gan)}
     if material is not None:
         known |= material.fingerprint()
     report.claim(config.out / "options.json", _plain(config) | known)

@@ -2,13 +2,13 @@
 
 import dataclasses
 
-import numpy as np
 import torch
 from botorch.acquisition import (
     AcquisitionFunction,
     qLogExpectedImprovement,
     qLogNoisyExpectedImprovement,
 )
+from botorch.acquisition.logei import qLogProbabilityOfFeasibility
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
 from botorch.sampling import SobolQMCNormalSampler
@@ -63,6 +63,11 @@ def improvement(question: Question, surrogate: Surrogate) -> AcquisitionFunction
     seed = question.seed + question.history.asked
     sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=seed)
     constraints = scaled.constraints() or None
+    if constraints and not aim.feasible(surrogate.told.values).any():
+        # There is nothing to improve on yet.
+        return qLogProbabilityOfFeasibility(
+            surrogate.model, constraints, sampler=sampler, objective=scaled.objective()
+        )
     if len(aim.objectives) > 1:
         return qLogNoisyExpectedHypervolumeImprovement(
             surrogate.model,
@@ -93,7 +98,6 @@ def improvement(question: Question, surrogate: Surrogate) -> AcquisitionFunction
 def _reference(scaled: Scaled, surrogate: Surrogate) -> torch.Tensor:
     """A point a little worse than the front in every objective."""
     feasible = scaled.aim.feasible(surrogate.told.values)
-    chosen = feasible if feasible.any() else np.ones(len(feasible), bool)
-    scores = scaled.scores(surrogate.values[torch.from_numpy(chosen)])
-    front = scaled.aim.front(surrogate.told.values[chosen])
+    scores = scaled.scores(surrogate.values[torch.from_numpy(feasible)])
+    front = scaled.aim.front(surrogate.told.values[feasible])
     return infer_reference_point(scores[torch.from_numpy(front)])

@@ -1,0 +1,1 @@
+from .vtk import vtk_text as vtk_text

@@ -1,0 +1,166 @@
+"""What a design is wanted to be: goals and constraints by the names of properties."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from idml_jax import design, properties, statistics
+from idml_jax.errors import InputError
+from idml_jax.typing import Array, Phase
+from idml_jax.workflows.design import Config
+
+
+def aim_of(config: Config) -> design.Aim:
+    """The goals and constraints that the options ask for.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read.
+    """
+    constraints = tuple(map(_constraint, config.constraint))
+    if config.goal:
+        return design.Aim(tuple(map(_goal, config.goal)), constraints)
+    if config.target:
+        names, target = list(config.property), list(config.target)
+        if len(target) == 1:
+            return design.Aim((design.Objective("target", target[0], of=names[0]),), constraints)
+        matched = design.Objective("target", tuple(target), of=tuple(names))
+        return design.Aim((matched,), constraints)
+    goal = "maximize" if config.maximize else "minimize"
+    return design.Aim(
+        tuple(design.Objective(goal, of=name) for name in config.property), constraints
+    )
+
+
+def properties_of(
+    config: Config, aim: design.Aim, pixel_size: float | None
+) -> dict[str, properties.Property]:
+    """The properties that an aim needs, by their names.
+
+    Parameters
+    ----------
+    config : Config
+    aim : Aim
+    pixel_size : float, optional
+        In metres, where the generator knows it.
+
+    Raises
+    ------
+    InputError
+        If there is none of a name.
+    """
+    known = _known(config, pixel_size)
+    if missing := [name for name in aim.outputs if name not in known]:
+        raise InputError(
+            f"no property is called {', '.join(missing)}; there are {', '.join(known)}."
+        )
+    return {name: known[name]() for name in aim.outputs}
+
+
+def _known(
+    config: Config, pixel_size: float | None
+) -> dict[str, Callable[[], properties.Property]]:
+    """How each property is made, by its name."""
+    conductivity = properties.Conductivity(config.conductivity, unit="")
+    transport = properties.Transport(pixel_size)
+    found: dict[str, Callable[[], properties.Property]] = {}
+    axes: tuple[properties.Axis, properties.Axis] = ("rows", "cols")
+    for place, axis in enumerate(axes):
+        found |= {
+            f"conductivity-{axis}": functools.partial(conductivity.along, axis),
+            f"young-{axis}": lambda axis=axis: elasticity_of(config).young_along(axis),
+            f"diffusivity-{axis}": functools.partial(transport.diffusivity_along, axis),
+            f"tortuosity-{axis}": functools.partial(transport.tortuosity_along, axis),
+            f"permeability-{axis}": functools.partial(transport.permeability_along, axis),
+            f"percolation-{axis}": lambda axis=axis, place=place: properties.Property(
+                _on_host(lambda phase: statistics.percolates(phase, axis=place)),
+                f"percolation along {axis}",
+            ),
+        }
+    size = 1.0 if pixel_size is None else pixel_size
+    length = "px" if pixel_size is None else "m"
+    found |= {
+        "volume-fraction": lambda: properties.Property(
+            statistics.volume_fraction, "volume fraction"
+        ),
+        "specific-surface": lambda: properties.Property(
+            lambda phase: statistics.specific_surface(phase) / size,
+            "specific surface",
+            f"1/{length}",
+        ),
+        "mean-thickness": lambda: properties.Property(
+            _on_host(lambda phase: size * _mean_thickness(phase)), "mean local thickness", length
+        ),
+    }
+    return found
+
+
+def elasticity_of(config: Config) -> properties.Elasticity:
+    """The elasticity of the two phases."""
+    moduli = [
+        properties.bulk_and_shear(young, poisson)
+        for young, poisson in zip(config.young, config.poisson, strict=True)
+    ]
+    bulk, shear = ((float(first), float(second)) for first, second in zip(*moduli, strict=True))
+    return properties.Elasticity(bulk, shear, unit="")
+
+
+def _on_host(
+    function: Callable[[np.ndarray], float | bool],
+) -> Callable[[Phase], Float[Array, ""]]:
+    """A plain function of a boolean phase in a compiled program; nothing is differentiated."""
+
+    def of_phase(phase: Phase) -> Float[Array, ""]:
+        dtype = jnp.zeros(()).dtype
+        phase = jax.lax.stop_gradient(jnp.asarray(phase))
+        return jax.pure_callback(
+            lambda values: np.asarray(function(np.asarray(values) > 0.5), dtype),
+            jax.ShapeDtypeStruct((), dtype),
+            phase,
+            vmap_method="sequential",
+        )
+
+    return of_phase
+
+
+def _mean_thickness(phase: np.ndarray) -> float:
+    """Of the pixels of the phase; a phase that has none is 0 thick, one that fills all its side."""
+    if not phase.any() or phase.all():
+        return float(phase.all()) * max(phase.shape)
+    return float(statistics.local_thickness(phase)[phase].mean())
+
+
+def _goal(text: str) -> design.Objective:
+    name, _, goal = text.partition("=")
+    if goal in ("max", "min"):
+        return design.Objective("maximize" if goal == "max" else "minimize", of=name)
+    value = _number(goal)
+    if value is None:
+        raise InputError(f"--goal {text}: write NAME=max, NAME=min or NAME=3.5.")
+    return design.Objective("target", value, of=name)
+
+
+def _constraint(text: str) -> design.Constraint:
+    name, _, limits = text.partition("=")
+    low, colon, high = limits.partition(":")
+    ends = [_number(low) if low else -math.inf, _number(high) if high else math.inf]
+    if not colon or None in ends or not (low or high) or not name:
+        raise InputError(f"--constraint {text}: write NAME=0.3:0.4, NAME=0.3: or NAME=:0.4.")
+    try:
+        return design.Constraint(name, *[end for end in ends if end is not None])
+    except ValueError as error:
+        raise InputError(f"--constraint {text}: {error}") from error
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
