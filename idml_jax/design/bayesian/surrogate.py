@@ -13,6 +13,9 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.map_saas import AdditiveMapSaasSingleTaskGP
 from botorch.models.model import Model
+from gpytorch.constraints import Interval
+from gpytorch.kernels import MaternKernel, ScaleKernel
+from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood, SumMarginalLogLikelihood
 from jaxtyping import Float
 from linear_operator.utils.warnings import NumericalWarning
@@ -21,9 +24,9 @@ from idml_jax.design.asking import Question
 from idml_jax.design.history import History
 from idml_jax.design.objectives import Aim
 
-Prior: TypeAlias = Literal["standard", "sparse"]
-"""Of the length scales: the library's, which widen with the dimension, or ones that leave most
-coordinates without any influence."""
+Prior: TypeAlias = Literal["standard", "sparse", "local"]
+"""Of the length scales: the library's, which widen with the dimension; ones that leave most
+coordinates without any influence; or none but limits, for the data of a small region."""
 
 
 class Surrogate(NamedTuple):
@@ -47,9 +50,10 @@ def fit(question: Question, prior: Prior = "standard", told: History | None = No
     Parameters
     ----------
     question : Question
-    prior : {"standard", "sparse"}
+    prior : {"standard", "sparse", "local"}
         Sparse axis-aligned priors [1]_, here by their maximum a posteriori, are for many
-        dimensions of which few matter.
+        dimensions of which few matter. A local model has the kernel and the limits of trust
+        regions [2]_.
     told : History, optional
         What to fit to; by default all that was told.
 
@@ -57,6 +61,8 @@ def fit(question: Question, prior: Prior = "standard", told: History | None = No
     ----------
     .. [1] D. Eriksson, M. Jankowiak, "High-dimensional Bayesian optimization with sparse
        axis-aligned subspaces", UAI 2021.
+    .. [2] D. Eriksson et al., "Scalable global optimization via local Bayesian optimization",
+       NeurIPS 2019, appendix: Matern 5/2, length scales from 0.005 to 4 of the unit cube.
     """
     told = question.history.told if told is None else told
     points = torch.from_numpy(question.space.unit(told.points))
@@ -73,12 +79,28 @@ def fit(question: Question, prior: Prior = "standard", told: History | None = No
             for place in range(values.shape[1])
         ]
         model = each[0] if len(each) == 1 else ModelListGP(*each)
+    elif prior == "local":
+        outputs = torch.Size([values.shape[1]] if values.shape[1] > 1 else [])
+        kernel = MaternKernel(
+            nu=2.5,
+            ard_num_dims=points.shape[1],
+            batch_shape=outputs,
+            lengthscale_constraint=Interval(0.005, 4.0),
+        )
+        covariance = ScaleKernel(kernel, batch_shape=outputs)
+        likelihood = None
+        if variances is None:
+            likelihood = GaussianLikelihood(
+                noise_constraint=Interval(1e-8, 1e-3), batch_shape=outputs
+            )
+        model = SingleTaskGP(
+            points, values, variances, likelihood=likelihood, covar_module=covariance
+        )
     else:
         model = SingleTaskGP(points, values, variances)
-    likelihood = (
-        SumMarginalLogLikelihood if isinstance(model, ModelListGP) else ExactMarginalLogLikelihood
-    )
-    fit_gpytorch_mll(likelihood(model.likelihood, model))
+    several = isinstance(model, ModelListGP)
+    marginal = SumMarginalLogLikelihood if several else ExactMarginalLogLikelihood
+    fit_gpytorch_mll(marginal(model.likelihood, model))
     return Surrogate(model, points, values, told, noisy)
 
 

@@ -13,7 +13,7 @@ from idml_jax.design.history import PENDING, TOLD, History
 from idml_jax.design.objectives import Aim
 from idml_jax.design.spaces import Points
 
-CANDIDATES = 2000
+CANDIDATES = 4000
 """Points in the region that a sample of the model is compared at."""
 
 PERTURBED = 20
@@ -42,12 +42,12 @@ class TrustRegion:
 
     Parameters
     ----------
-    prior : {"standard", "sparse"}
+    prior : {"local", "standard", "sparse"}
         Of the surrogate model.
     length, shortest, longest : float
         Sides of the region: at first, and its limits.
     successes : int
-        In a row, that make it grow.
+        In a row, that make it grow: 3 in the paper, 10 in BoTorch's own tutorial.
 
     References
     ----------
@@ -56,11 +56,11 @@ class TrustRegion:
     .. [2] D. Eriksson, M. Poloczek, "Scalable constrained Bayesian optimization", AISTATS 2021.
     """
 
-    prior: Prior = "standard"
+    prior: Prior = "local"
     length: float = 0.8
     shortest: float = 0.5**7
     longest: float = 1.6
-    successes: int = 3
+    successes: int = 10
 
     def __call__(self, question: Question) -> Answer:
         """Where samples of the local model are best."""
