@@ -1,6 +1,7 @@
 """What a design's run leaves behind: numbers, files and the tables of the terminal."""
 
 import io
+import math
 import pathlib
 from typing import Any, NamedTuple
 
@@ -55,7 +56,10 @@ def numbers(found: Found) -> dict[str, Any]:
         "evaluations": config.evaluations,
         "designs kept": config.designs,
         "searches": searches,
-        "designs": {name: values.tolist() for name, values in found.table.items()},
+        "designs": {
+            name: [value if math.isfinite(value) else None for value in values.tolist()]
+            for name, values in found.table.items()
+        },
         "compared with": found.reference.name,
         "nearest training crop, held-out": found.reference.nearest_held_out(
             found.gan.size, config.seed

@@ -45,9 +45,7 @@ def study(config: Config) -> dict[str, Any]:
     began = time.perf_counter()
     gan = unconditional(config.generator)
     aim = aim_of(config)
-    pixel = gan.recipe.pixel_size
-    square = None if pixel is None or pixel[0] != pixel[1] else pixel[0]
-    wanted = {} if config.command else properties_of(config, aim, square)
+    wanted = {} if config.command else properties_of(config, aim, pixel_side(gan))
     reference = reference_of(config, gan)
     known = {"generator digest": parameters_digest(gan)}
     if reference.material is not None:
@@ -87,6 +85,12 @@ def study(config: Config) -> dict[str, Any]:
     write_report(config.run / "report.html", found, results)
     report.write_json(done, results)
     return results
+
+
+def pixel_side(gan: training.ProgressiveGAN) -> float | None:
+    """In metres; none where it is not known, or not the same along both axes."""
+    sides = gan.recipe.pixel_size
+    return None if sides is None or sides[0] != sides[1] else sides[0]
 
 
 def evaluator_of(
@@ -139,10 +143,10 @@ def measured(
     phases = np.asarray(_phases(config, result.images))
     if wanted:
         finer = phases.repeat(2, axis=1).repeat(2, axis=2)
-        twice = [np.asarray(jax.jit(jax.vmap(wanted[name]))(finer)) for name in wanted]
-        # A thickness in pixels of half the size, and the like, are compared by their reader.
+        halved = properties_of(config, result.aim, (pixel_side(gan) or 1.0) / 2)
         columns |= {
-            f"{name}, pixels halved": values for name, values in zip(wanted, twice, strict=True)
+            f"{name}, pixels halved": np.asarray(jax.jit(jax.vmap(one))(finer))
+            for name, one in halved.items()
         }
     if wanted and gan.recipe.noise:
         evaluator = evaluator_of(dataclasses.replace(config, repeats=NOISES), gan, wanted)
