@@ -53,11 +53,10 @@ class Config:
 
 def wanted_of(contrast: float) -> dict[str, properties.Property]:
     """The two properties, in units of the dark phase's."""
-    moduli = [properties.bulk_and_shear(young, 0.3) for young in (1.0, contrast)]
-    bulk, shear = ((float(first), float(second)) for first, second in zip(*moduli, strict=True))
+    elasticity = properties.Elasticity.of_young((1.0, contrast), (0.3, 0.3), unit="")
     return {
         "conductivity": properties.Conductivity((1.0, contrast), unit="").along("rows"),
-        "young": properties.Elasticity(bulk, shear, unit="").young_along("rows"),
+        "young": elasticity.young_along("rows"),
     }
 
 

@@ -12,7 +12,11 @@ from jaxtyping import Float
 from idml_jax.properties.conductivity import effective_conductivity
 from idml_jax.properties.elastic_cell import Plane, planar_bulk
 from idml_jax.properties.elasticity import effective_stiffness
-from idml_jax.properties.mandel import engineering_constants, isotropic_stiffness
+from idml_jax.properties.mandel import (
+    bulk_and_shear,
+    engineering_constants,
+    isotropic_stiffness,
+)
 from idml_jax.typing import Array, Phase
 
 Axis: TypeAlias = Literal["planes", "rows", "cols"]
@@ -146,6 +150,27 @@ class Elasticity:
             raise ValueError(
                 f"`bulk` (={self.bulk}) and `shear` (={self.shear}) are finite, none below 0."
             )
+
+    @classmethod
+    def of_young(
+        cls, young: tuple[float, float], poisson: tuple[float, float], **options: Any
+    ) -> "Elasticity":
+        """The same of Young's moduli and Poisson's ratios outside the phase and in it.
+
+        Parameters
+        ----------
+        young, poisson : pair of float
+        **options
+            The other parameters.
+
+        Examples
+        --------
+        >>> Elasticity.of_young((1.0, 0.0), (0.25, 0.25)).shear
+        (0.4, 0.0)
+        """
+        moduli = [bulk_and_shear(*pair) for pair in zip(young, poisson, strict=True)]
+        bulk, shear = ((float(first), float(second)) for first, second in zip(*moduli, strict=True))
+        return cls(bulk, shear, **options)
 
     def stiffness(self, phase: Phase) -> Float[Array, "n n"]:
         """Effective stiffness in Mandel's notation; a soft phase mixes the moduli linearly."""

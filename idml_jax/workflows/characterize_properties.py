@@ -53,12 +53,9 @@ def _wanted(config: Config, sample: Sample) -> list[properties.Property]:
     if config.conductivity is not None:
         families.append(properties.Conductivity(config.conductivity).along)
     if config.young is not None:
-        moduli = [
-            properties.bulk_and_shear(young, poisson)
-            for young, poisson in zip(config.young, config.poisson, strict=True)
-        ]
-        bulk, shear = ((float(first), float(second)) for first, second in zip(*moduli, strict=True))
-        elasticity = properties.Elasticity(bulk, shear, dimensions=sample.phase.ndim)
+        elasticity = properties.Elasticity.of_young(
+            config.young, config.poisson, dimensions=sample.phase.ndim
+        )
         families.append(elasticity.young_along)
     return [family(axis) for family in families for axis in sample.axes]
 

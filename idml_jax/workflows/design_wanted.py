@@ -103,12 +103,7 @@ def _known(
 
 def elasticity_of(config: Config) -> properties.Elasticity:
     """The elasticity of the two phases."""
-    moduli = [
-        properties.bulk_and_shear(young, poisson)
-        for young, poisson in zip(config.young, config.poisson, strict=True)
-    ]
-    bulk, shear = ((float(first), float(second)) for first, second in zip(*moduli, strict=True))
-    return properties.Elasticity(bulk, shear, unit="")
+    return properties.Elasticity.of_young(config.young, config.poisson, unit="")
 
 
 def _on_host(
