@@ -6,10 +6,10 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from tqdm import tqdm
 
-from idml_jax.design.history import History
+from idml_jax.design.history import History, same_point
 from idml_jax.design.measuring import Evaluator, GeneratorOfLatents, Measured
 from idml_jax.design.objectives import Aim, Objective
 from idml_jax.design.search import Search
@@ -150,8 +150,10 @@ def optimize_latents(
         )  # fmt: skip
         searches[name] = evaluated(search, evaluator, evaluations, batch, name)
     history = searches[strategies[0]]
-    several = len(aim.objectives) > 1
-    rows = aim.front(history.values) if several else aim.order(history.values)[:designs]
+    if len(aim.objectives) > 1:
+        rows = _distinct(history, aim.front(history.values))
+    else:
+        rows = _distinct(history, aim.order(history.values))[:designs]
     latents = space.latents(history.points[rows])
     np.save(buffer := io.BytesIO(), latents)
     write_atomically(run / "latents.npy", buffer.getvalue())
@@ -212,6 +214,16 @@ def evaluated(
                     "did not converge: lower the contrast, or raise its limit of iterations."
                 )
     return search.history[:evaluations]
+
+
+def _distinct(history: History, rows: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " chosen"]:
+    """Rows that have values, each point once: a descent begins where another search was."""
+    chosen: list[int] = []
+    for row in rows:
+        again = same_point(history.points[chosen], history.points[row]).any()
+        if np.isfinite(history.values[row]).all() and not again:
+            chosen.append(int(row))
+    return np.array(chosen)
 
 
 def _recomputed(
