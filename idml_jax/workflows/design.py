@@ -15,10 +15,11 @@ class Config:
     Each strategy spends the same number of evaluations; the designs are the first one's. Started
     again in its folder, the search goes on where it stopped.
 
-    Properties by name: conductivity-rows, conductivity-cols, young-rows, young-cols, of two phases;
-    diffusivity-rows, tortuosity-rows, permeability-rows and the same along cols, through the phase
-    from face to face; volume-fraction, specific-surface, mean-thickness, percolation-rows and -cols
-    (1 or 0). With --command, whatever the program prints.
+    Properties by name: conductivity-rows, conductivity-cols, young-rows, young-cols, of two phases,
+    and conductivity and young, their means over both axes; diffusivity-rows, tortuosity-rows,
+    permeability-rows and the same along cols, through the phase from face to face; volume-fraction,
+    specific-surface, mean-thickness, percolation-rows and -cols (1 or 0). With --command, whatever
+    the program prints.
     """
 
     generator: pathlib.Path

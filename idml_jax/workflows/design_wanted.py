@@ -1,8 +1,9 @@
 """What a design is wanted to be: goals and constraints by the names of properties."""
 
+import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -83,6 +84,12 @@ def _known(
                 f"percolation along {axis}",
             ),
         }
+    found |= {
+        "conductivity": lambda: _mean_of(list(map(conductivity.along, axes)), "conductivity"),
+        "young": lambda: _mean_of(
+            list(map(elasticity_of(config).young_along, axes)), "Young's modulus"
+        ),
+    }
     size = 1.0 if pixel_size is None else pixel_size
     length = "px" if pixel_size is None else "m"
     found |= {
@@ -99,6 +106,16 @@ def _known(
         ),
     }
     return found
+
+
+def _mean_of(along: Sequence[properties.Property], name: str) -> properties.Property:
+    """Of properties along the axes that are read from one solution."""
+    first = along[0]
+    return dataclasses.replace(
+        first,
+        compute=lambda solved: sum(each.compute(solved) for each in along) / len(along),
+        name=f"{name}, mean over the axes",
+    )
 
 
 def elasticity_of(config: Config) -> properties.Elasticity:

@@ -204,3 +204,15 @@ def test_every_property_is_that_of_its_own_function(generator, name):
     else:
         # Of slits of 3 pixels, width^2 / 12 of the half that is open; coarse as they are.
         assert value == pytest.approx(0.5 * 9 / 12, rel=0.15)
+
+
+@pytest.mark.parametrize("name", ["conductivity", "young"])
+def test_without_an_axis_a_property_is_the_mean_over_both(generator, name):
+    along = [f"{name}-{axis}" for axis in ("rows", "cols")]
+    config = options(generator, property=(name, *along), maximize=True)
+    found = properties_of(config, aim_of(config), None)
+    phase = np.zeros((12, 12), bool)
+    phase[:, 3:6] = phase[2:5, 6:] = True
+    mean, rows, cols = (float(found[each](phase)) for each in (name, *along))
+    assert abs(rows - cols) > 0.1
+    assert mean == pytest.approx((rows + cols) / 2, rel=1e-5)
