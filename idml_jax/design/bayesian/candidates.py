@@ -17,6 +17,9 @@ SCALES = (0.15, 0.3, 0.6)
 NEAR, FAR = 1000, 500
 """Candidates around the best points, and anywhere."""
 
+TOGETHER = 2**24
+"""Numbers of all told points that candidates judged at a time may make copies of: each has one."""
+
 
 def best_of(acquisition: AcquisitionFunction, question: Question, count: int) -> Points:
     """The points where an acquisition function is largest, chosen one after another.
@@ -40,7 +43,11 @@ def best_of(acquisition: AcquisitionFunction, question: Question, count: int) ->
         return space.from_unit(found.numpy())
     points = candidates(question)
     choices = torch.from_numpy(space.unit(points))
-    found, _ = optimize_acqf_discrete(acquisition, q=count, choices=choices)
+    told = len(question.history.told) * space.dimensions
+    together = max(16, min(2048, TOGETHER // told))
+    found, _ = optimize_acqf_discrete(
+        acquisition, q=count, choices=choices, max_batch_size=together
+    )
     # The chosen rows themselves, so that nothing is lost in scaling back and forth.
     rows = (found[:, None] == choices).all(-1).double().argmax(-1)
     return points[rows.numpy()]
