@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from idml_jax.design.history import History
 from idml_jax.design.objectives import Aim
 from idml_jax.design.spaces import Points, Space
+from idml_jax.errors import InputError
 
 
 class Question(NamedTuple):
@@ -23,6 +24,19 @@ class Question(NamedTuple):
     def number(self) -> int:
         """Questions before this one."""
         return len(self.history.notes)
+
+    @property
+    def own_seed(self) -> int:
+        """Of the random numbers of its answer: another one for each question."""
+        return self.seed + self.history.asked
+
+    def refuse_several(self, strategy: str) -> None:
+        """Refuse more objectives than one, for a strategy that compares single scores."""
+        if len(self.aim.objectives) > 1:
+            raise InputError(
+                f"{strategy} has one objective, and the search {len(self.aim.objectives)}: several "
+                "are for expected improvement, or for random and Sobol points."
+            )
 
     def started(self) -> "Answer | None":
         """Evenly spread points, until there is something to learn from."""

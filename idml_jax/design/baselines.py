@@ -57,8 +57,7 @@ class CMAES:
         import cma
 
         space, aim, history = question.space, question.aim, question.history
-        if len(aim.objectives) > 1:
-            raise ValueError("an evolution strategy has one objective; the search has several.")
+        question.refuse_several("an evolution strategy")
         size = 4 + math.floor(3 * math.log(space.dimensions))
         # A stream of random numbers of its own: the library seeds that of numpy otherwise.
         stream = np.random.default_rng([question.seed, 2])

@@ -134,11 +134,11 @@ class Command:
             np.save(path, image.astype(np.float32))
 
     def _tried(self, path: pathlib.Path, outputs: Sequence[str]) -> np.ndarray | Failure:
-        found: np.ndarray | Failure = Failure(path.name, "it was not tried")
-        for _ in range(1 + self.retries):
-            found = self._run(path, outputs)
+        found = self._run(path, outputs)
+        for _ in range(self.retries):
             if not isinstance(found, Failure):
                 break
+            found = self._run(path, outputs)
         return found
 
     def _run(self, path: pathlib.Path, outputs: Sequence[str]) -> np.ndarray | Failure:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from idml_jax.design.pareto import nondominated
+from idml_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +196,7 @@ class Aim:
     def merit(self, values: Float[np.ndarray, "count outputs"]) -> Float[np.ndarray, " count"]:
         """The score of a single objective; minus infinity where a constraint does not hold."""
         if len(self.objectives) > 1:
-            raise ValueError("several objectives have no single score: take the Pareto front.")
+            raise InputError("several objectives have no single score: take the Pareto front.")
         return np.where(self.feasible(values), self.scores(values)[0], -np.inf)
 
     def front(self, values: Float[np.ndarray, "count outputs"]) -> Int[np.ndarray, " front"]:

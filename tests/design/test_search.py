@@ -182,7 +182,7 @@ def test_several_objectives_are_for_expected_improvement(tmp_path, strategy):
     aim = [design.Objective("maximize", of=name) for name in ("a", "b")]
     search = make(tmp_path, strategy, aim=aim, start=2)
     search.tell(points := BOX.drawn(3, seed=0), np.stack([value(points)] * 2, axis=1))
-    with pytest.raises(ValueError, match="several|one objective"):
+    with pytest.raises(InputError, match="has one objective, and the search 2: several"):
         search.ask(8)
         search.ask(8)
 

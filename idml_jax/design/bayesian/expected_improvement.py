@@ -11,15 +11,18 @@ from botorch.acquisition import (
 from botorch.acquisition.logei import qLogProbabilityOfFeasibility
 from botorch.acquisition.multi_objective.logei import qLogNoisyExpectedHypervolumeImprovement
 from botorch.acquisition.multi_objective.objective import GenericMCMultiOutputObjective
-from botorch.sampling import SobolQMCNormalSampler
 from botorch.utils.multi_objective.hypervolume import infer_reference_point
 
 from idml_jax.design.asking import Answer, Question
 from idml_jax.design.bayesian.candidates import best_of
-from idml_jax.design.bayesian.surrogate import Prior, Scaled, Surrogate, fit, reproducible
-
-SAMPLES = 64
-"""Of the model, over which an improvement is averaged."""
+from idml_jax.design.bayesian.surrogate import (
+    Prior,
+    Scaled,
+    Surrogate,
+    fit,
+    reproducible,
+    sampler_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +53,7 @@ class ExpectedImprovement:
         """The points where the acquisition is largest."""
         if (start := question.started()) is not None:
             return start
-        with reproducible(question.seed + question.history.asked):
+        with reproducible(question.own_seed):
             surrogate = fit(question, self.prior)
             acquisition = improvement(question, surrogate)
             return Answer(best_of(acquisition, question, question.count))
@@ -60,8 +63,7 @@ def improvement(question: Question, surrogate: Surrogate) -> AcquisitionFunction
     """The acquisition function that fits the aim."""
     aim = question.aim
     scaled = Scaled.of(aim, surrogate.told)
-    seed = question.seed + question.history.asked
-    sampler = SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=seed)
+    sampler = sampler_of(question)
     constraints = scaled.constraints() or None
     if constraints and not aim.feasible(surrogate.told.values).any():
         # There is nothing to improve on yet.

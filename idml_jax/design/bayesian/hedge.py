@@ -9,12 +9,11 @@ from botorch.acquisition import (
     qProbabilityOfImprovement,
     qUpperConfidenceBound,
 )
-from botorch.sampling import SobolQMCNormalSampler
 
 from idml_jax.design.asking import Answer, Question
 from idml_jax.design.bayesian.candidates import best_of
-from idml_jax.design.bayesian.expected_improvement import SAMPLES
-from idml_jax.design.bayesian.surrogate import Scaled, Surrogate, fit, reproducible
+from idml_jax.design.bayesian.surrogate import Scaled, Surrogate, fit, reproducible, sampler_of
+from idml_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,13 +41,12 @@ class Hedge:
 
     def __call__(self, question: Question) -> Answer:
         """The points of the acquisition function that was drawn."""
-        if len(question.aim.objectives) > 1 or question.aim.constraints:
-            raise ValueError(
-                "this portfolio has one objective and no constraints; take expected improvement."
-            )
+        question.refuse_several("this portfolio")
+        if question.aim.constraints:
+            raise InputError("this portfolio has no constraints; take expected improvement.")
         if (start := question.started()) is not None:
             return start
-        with reproducible(question.seed + question.history.asked):
+        with reproducible(question.own_seed):
             surrogate = fit(question)
             scaled = Scaled.of(question.aim, surrogate.told)
             gains = self._gains(question, surrogate, scaled)
@@ -82,12 +80,7 @@ class Hedge:
         return np.array(last["gains"]) + np.array(rewards) - centre
 
     def _portfolio(self, question: Question, surrogate: Surrogate, scaled: Scaled):
-        shape = torch.Size([SAMPLES])
-        seed = question.seed + question.history.asked
-        shared = {
-            "objective": scaled.objective(),
-            "sampler": SobolQMCNormalSampler(shape, seed=seed),
-        }
+        shared = {"objective": scaled.objective(), "sampler": sampler_of(question)}
         best = scaled.scores(surrogate.values).max()
         yield qLogExpectedImprovement(surrogate.model, best_f=best, **shared)
         yield qProbabilityOfImprovement(surrogate.model, best_f=best, **shared)

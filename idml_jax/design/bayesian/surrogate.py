@@ -13,6 +13,7 @@ from botorch.fit import fit_gpytorch_mll
 from botorch.models import ModelListGP, SingleTaskGP
 from botorch.models.map_saas import AdditiveMapSaasSingleTaskGP
 from botorch.models.model import Model
+from botorch.sampling import SobolQMCNormalSampler
 from gpytorch.constraints import Interval
 from gpytorch.kernels import MaternKernel, ScaleKernel
 from gpytorch.likelihoods import GaussianLikelihood
@@ -27,6 +28,9 @@ from idml_jax.design.objectives import Aim
 Prior: TypeAlias = Literal["standard", "sparse", "local"]
 """Of the length scales: the library's, which widen with the dimension; ones that leave most
 coordinates without any influence; or none but limits, for the data of a small region."""
+
+SAMPLES = 64
+"""Of a model, over which an improvement is averaged."""
 
 
 class Surrogate(NamedTuple):
@@ -137,6 +141,11 @@ class Scaled(NamedTuple):
             lambda samples, place=place, unit=unit: self.aim.sides(samples)[place] / unit
             for place, unit in enumerate(self.of_sides)
         ]
+
+
+def sampler_of(question: Question) -> SobolQMCNormalSampler:
+    """Samples of a model, the same ones of equal questions."""
+    return SobolQMCNormalSampler(torch.Size([SAMPLES]), seed=question.own_seed)
 
 
 @contextlib.contextmanager

@@ -64,8 +64,7 @@ class TrustRegion:
 
     def __call__(self, question: Question) -> Answer:
         """Where samples of the local model are best."""
-        if len(question.aim.objectives) > 1:
-            raise ValueError("a trust region has one objective; the search has several.")
+        question.refuse_several("a trust region")
         history, space = question.history, question.space
         region = self.region(question)
         own = history[region.rows]
@@ -77,7 +76,7 @@ class TrustRegion:
             seed = question.seed + 1000 * region.begun
             spread = space.sobol(own.asked + count, seed=seed)
             return Answer(spread[own.asked :])
-        with reproducible(question.seed + history.asked):
+        with reproducible(question.own_seed):
             return Answer(self._sampled(question, region, own.told))
 
     def region(self, question: Question) -> Region:
