@@ -20,6 +20,7 @@ from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood, SumMarginalLogLikelihood
 from jaxtyping import Float
 from linear_operator.utils.warnings import NumericalWarning
+from threadpoolctl import threadpool_limits
 
 from idml_jax.design.asking import Question
 from idml_jax.design.history import History
@@ -152,12 +153,17 @@ def sampler_of(question: Question) -> SobolQMCNormalSampler:
 def reproducible(seed: int) -> Iterator[None]:
     """Torch's random numbers follow a seed, on one thread, without warnings that mean nothing.
 
-    On matrices this small more threads cost four times the time.
+    On matrices this small more threads cost four times the time: torch's own, and those of the
+    linear algebra that scipy's optimizer calls.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with torch.random.fork_rng(), warnings.catch_warnings():
+        with (
+            threadpool_limits(limits=1),
+            torch.random.fork_rng(),
+            warnings.catch_warnings(),
+        ):
             # Latents are scaled by their deviation: a few reach out of the unit cube on purpose.
             warnings.filterwarnings("ignore", category=InputDataWarning)
             # What is measured without noise makes nearly singular matrices, which the library
