@@ -30,14 +30,6 @@ class Question(NamedTuple):
         """Of the random numbers of its answer: another one for each question."""
         return self.seed + self.history.asked
 
-    def refuse_several(self, strategy: str) -> None:
-        """Refuse more objectives than one, for a strategy that compares single scores."""
-        if len(self.aim.objectives) > 1:
-            raise InputError(
-                f"{strategy} has one objective, and the search {len(self.aim.objectives)}: several "
-                "are for expected improvement, or for random and Sobol points."
-            )
-
     def started(self) -> "Answer | None":
         """Evenly spread points, until there is something to learn from."""
         asked = self.history.asked
@@ -62,8 +54,25 @@ class Answer(NamedTuple):
 
 @runtime_checkable
 class Strategy(Protocol):
-    """A way to search: from a question to an answer, and nothing that it remembers itself."""
+    """A way to search: from a question to an answer, and nothing that it remembers itself.
+
+    One that is not for every aim has a ``check(aim)``, which is called when a search begins.
+    """
 
     def __call__(self, question: Question) -> Answer:
         """The next points; as many as were asked for, or fewer where the start ends."""
         ...
+
+
+def refuse_several(aim: Aim, strategy: str) -> None:
+    """Refuse more objectives than one, for a strategy that compares single scores.
+
+    Raises
+    ------
+    InputError
+    """
+    if len(aim.objectives) > 1:
+        raise InputError(
+            f"{strategy} has one objective, and the search {len(aim.objectives)}: several are for "
+            "expected improvement, or for random and Sobol points."
+        )

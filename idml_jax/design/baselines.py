@@ -6,8 +6,9 @@ import warnings
 
 import numpy as np
 
-from idml_jax.design.asking import Answer, Question
+from idml_jax.design.asking import Answer, Question, refuse_several
 from idml_jax.design.history import PENDING
+from idml_jax.design.objectives import Aim
 from idml_jax.design.spaces import UNIT
 
 
@@ -52,12 +53,15 @@ class CMAES:
 
     deviation: float = 1.0
 
+    def check(self, aim: Aim) -> None:
+        """Refuse several objectives."""
+        refuse_several(aim, "an evolution strategy")
+
     def __call__(self, question: Question) -> Answer:
         """The rest of a generation; where that is not enough, more from the same distribution."""
         import cma
 
         space, aim, history = question.space, question.aim, question.history
-        question.refuse_several("an evolution strategy")
         size = 4 + math.floor(3 * math.log(space.dimensions))
         # A stream of random numbers of its own: the library seeds that of numpy otherwise.
         stream = np.random.default_rng([question.seed, 2])

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import optax
 
-from idml_jax.design.asking import Answer, Question, Strategy
+from idml_jax.design.asking import Answer, Question, Strategy, refuse_several
 from idml_jax.design.baselines import SobolSearch
 from idml_jax.design.history import History
+from idml_jax.design.objectives import Aim
 from idml_jax.design.spaces import UNIT, Points
 
 
@@ -36,6 +37,10 @@ class Descent:
     after: int | None = None
     steps: int = 16
     learning_rate: float = 0.2
+
+    def check(self, aim: Aim) -> None:
+        """Refuse several objectives."""
+        refuse_several(aim, "a descent")
 
     def __call__(self, question: Question) -> Answer:
         """The next step of each descent, or the points before."""

@@ -44,10 +44,14 @@ class FunctionOfImages:
     ]
     batch: int = 8
 
-    def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
-        """Values of the outputs of an aim."""
+    def check(self, aim: Aim, *, slopes: bool = False) -> None:
+        """Refuse slopes."""
         if slopes:
             raise InputError("a plain function has no slopes: take a strategy without gradients.")
+
+    def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
+        """Values of the outputs of an aim."""
+        self.check(aim, slopes=slopes)
         found = []
         for first in range(0, len(latents), self.batch):
             images = np.asarray(self.generator(latents[first : first + self.batch]))
@@ -102,10 +106,14 @@ class Command:
                 "{image} there."
             )
 
-    def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
-        """Values of the outputs; not a number where the program did not give them."""
+    def check(self, aim: Aim, *, slopes: bool = False) -> None:
+        """Refuse slopes."""
         if slopes:
             raise InputError("a program has no slopes: take a strategy without gradients.")
+
+    def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
+        """Values of the outputs; not a number where the program did not give them."""
+        self.check(aim, slopes=slopes)
         images = np.asarray(self.generator(latents))[..., 0]
         with (
             tempfile.TemporaryDirectory() as folder,

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from idml_jax.design.objectives import Aim
+from idml_jax.errors import InputError
 from idml_jax.statistics import bright_phase, soft_phase
 from idml_jax.typing import Array, Image, Images, Latents, Phase
 
@@ -22,7 +23,10 @@ class GeneratorOfLatents(Protocol):
     One that adds noise of its own takes its numbers as ``noise``, as `training.ProgressiveGAN`.
     """
 
-    latent_features: int
+    @property
+    def latent_features(self) -> int:
+        """Length of a latent vector."""
+        ...
 
     def __call__(self, latents: Latents) -> Images:
         """Images of a batch of latents, in [0, 1]."""
@@ -42,7 +46,11 @@ class Measurements(NamedTuple):
 
 @runtime_checkable
 class Evaluator(Protocol):
-    """From latents to what a search is after."""
+    """From latents to what a search is after.
+
+    One that cannot measure everything has a ``check(aim, slopes=)``, which is called before
+    anything is measured.
+    """
 
     def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
         """Measure the outputs of an aim, in its order."""
@@ -60,7 +68,11 @@ class Measured:
         latent vector.
     properties : mapping from str to callable
         For each output a function of one phase field that JAX can trace. Those of equal ``solve``,
-        as the components of one tensor, are read from one solution.
+        as the components of one tensor, are read from one solution. One that JAX cannot trace says
+        so by ``compiled``, as `properties.Property`: it is called for one phase after the other, on
+        the host, and has no slope.
+    of_images : mapping from str to callable
+        The same of the image itself, as the score of a discriminator.
     phase : callable
         From one image to its phase field.
     soft_phase : callable
@@ -87,28 +99,54 @@ class Measured:
 
     generator: GeneratorOfLatents
     properties: Mapping[str, Callable[[Phase], Float[Array, ""]]]
+    of_images: Mapping[str, Callable[[Image], Float[Array, ""]]] = dataclasses.field(
+        default_factory=dict
+    )
     phase: Callable[[Image], Phase] = bright_phase
     soft_phase: Callable[[Image], Phase] = soft_phase
     repeats: int = 1
     batch: int = 8
     _compiled: dict[Any, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
+    def check(self, aim: Aim, *, slopes: bool = False) -> None:
+        """Refuse outputs that nothing measures, and slopes of an objective that has none.
+
+        Raises
+        ------
+        ValueError, InputError
+        """
+        flat = {name for one in aim.objectives for name in one.outputs} & {*self._plain(aim)}
+        if slopes and flat:
+            raise InputError(
+                f"{', '.join(sorted(flat))}: counts whole pixels, and has no slope to follow; take "
+                "a strategy without gradients."
+            )
+
     def measure(self, latents: Latents, aim: Aim, *, slopes: bool = False) -> Measurements:
         """Values of the outputs, a batch at a time; the last is filled up: one size is compiled."""
-        measure = self._compile(aim, slopes)
+        self.check(aim, slopes=slopes)
+        plain = self._plain(aim)
+        measure, slope = self._compile(aim)
         count = len(latents)
         filled = np.concatenate([latents, np.repeat(latents[:1], -count % self.batch, axis=0)])
-        parts = [
-            jax.tree.map(np.asarray, measure(_spread(part)))
-            for part in filled.astype(np.float32).reshape(-1, self.batch, filled.shape[1])
-        ]
-        found = jax.tree.map(lambda *each: np.concatenate(each)[:count], *parts)
-        values = found["values"].astype(np.float64)
-        mean = values.mean(axis=1)
-        if self.repeats == 1:
-            return Measurements(mean, None, found.get("slopes"))
-        spread = values.var(axis=1, ddof=1) / self.repeats
-        return Measurements(mean, spread, found.get("slopes"))
+        values, slopes_found = [], []
+        for part in filled.astype(np.float32).reshape(-1, self.batch, filled.shape[1]):
+            found, phases = jax.tree.map(np.asarray, measure(_spread(part)))
+            found = found.astype(np.float64)
+            rest = count - len(values) * self.batch
+            for name, one in plain.items():
+                place = aim.outputs.index(name)
+                for row, repeat in np.ndindex(min(rest, self.batch), self.repeats):
+                    found[row, repeat, place] = float(one(phases[row, repeat]))
+            values.append(found)
+            if slopes:
+                slopes_found.append(np.asarray(slope(_spread(part), found.mean(axis=1))))
+        everything = np.concatenate(values)[:count]
+        return Measurements(
+            everything.mean(axis=1),
+            None if self.repeats == 1 else everything.var(axis=1, ddof=1) / self.repeats,
+            np.concatenate(slopes_found)[:count] if slopes else None,
+        )
 
     def images(self, latents: Latents, noise: int = 0) -> Images:
         """What the generator makes of latents, with the noise of one number."""
@@ -123,49 +161,83 @@ class Measured:
         numbers = jnp.full(len(latents), noise, jnp.uint32)
         return self.generator(latents, noise=numbers)  # pyright: ignore[reportCallIssue]
 
-    def _compile(self, aim: Aim, slopes: bool) -> Callable[[Latents], dict[str, Array]]:
-        """A function of a batch of latents, compiled once for an aim."""
-        missing = [name for name in aim.outputs if name not in self.properties]
-        if missing:
+    def _plain(self, aim: Aim) -> dict[str, Callable[[Phase], Any]]:
+        """The outputs that JAX cannot trace.
+
+        Raises
+        ------
+        ValueError
+            If nothing measures an output.
+        """
+        known = {**self.properties, **self.of_images}
+        if missing := [name for name in aim.outputs if name not in known]:
             raise ValueError(
-                f"no property is called {', '.join(missing)}; there are "
-                f"{', '.join(self.properties)}."
+                f"no property is called {', '.join(missing)}; there are {', '.join(known)}."
             )
-        if (aim, slopes) in self._compiled:
-            return self._compiled[aim, slopes]
-        wanted = [self.properties[name] for name in aim.outputs]
+        return {
+            name: self.properties[name]
+            for name in aim.outputs
+            if name in self.properties and not getattr(self.properties[name], "compiled", True)
+        }
 
-        def values_of(latents: Latents, noise: int, phase: Callable[[Image], Phase]) -> Array:
-            return jax.vmap(lambda image: _all(wanted, phase(image)))(self._made(latents, noise))
+    def _compile(self, aim: Aim) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Values and phases of a batch of latents, and the slopes of the score by them.
 
-        def score(latents: Latents) -> Array:
-            values = [values_of(latents, noise, self.soft_phase) for noise in range(self.repeats)]
-            mean = sum(values[1:], values[0]) / self.repeats
+        Of what cannot be traced the values are not numbers, and the slopes are given the values.
+        """
+        if aim in self._compiled:
+            return self._compiled[aim]
+        plain = self._plain(aim)
+
+        traced = {
+            name: self.properties[name]
+            for name in aim.outputs
+            if name in self.properties and name not in plain
+        }
+
+        def of_one(image: Image, phase: Phase) -> Array:
+            found = dict.fromkeys(plain, jnp.full((), jnp.nan)) | _all(traced, phase)
+            found |= {
+                name: one(image) for name, one in self.of_images.items() if name in aim.outputs
+            }
+            return jnp.stack([found[name] for name in aim.outputs])
+
+        def all_of(latents: Latents, phase_of: Callable[[Image], Phase]) -> tuple[Array, Array]:
+            values, phases = [], []
+            for noise in range(self.repeats):
+                images = self._made(latents, noise)
+                phases.append(jax.vmap(phase_of)(images))
+                values.append(jax.vmap(of_one)(images, phases[-1]))
+            return jnp.stack(values, axis=1), jnp.stack(phases, axis=1)
+
+        def score(latents: Latents, known: Float[Array, "batch outputs"]) -> Array:
+            mean = all_of(latents, self.soft_phase)[0].mean(axis=1)
+            given = jnp.array([name in plain for name in aim.outputs])
+            mean = jnp.where(given, known.astype(mean.dtype), mean)
             beyond = [jnp.maximum(0, side) for side in aim.sides(mean)]
             # Each constraint weighs more than any objective that it is bought with.
             return jnp.sum(jnp.stack(aim.scores(mean))) - 1e3 * sum(map(jnp.sum, beyond))
 
-        def measure(latents: Latents) -> dict[str, Array]:
-            values = [values_of(latents, noise, self.phase) for noise in range(self.repeats)]
-            found = {"values": jnp.stack(values, axis=1)}
-            return found | ({"slopes": jax.grad(score)(latents)} if slopes else {})
+        def measure(latents: Latents) -> tuple[Array, Array | None]:
+            values, phases = all_of(latents, self.phase)
+            return values, phases if plain else None
 
-        return self._compiled.setdefault((aim, slopes), jax.jit(measure))
+        return self._compiled.setdefault(aim, (jax.jit(measure), jax.jit(jax.grad(score))))
 
 
-def _all(wanted: list[Callable[[Phase], Any]], phase: Phase) -> Array:
+def _all(wanted: Mapping[str, Callable[[Phase], Any]], phase: Phase) -> dict[str, Array]:
     """Each property of one phase; what several are read from is solved for once."""
     solved: dict[Any, Any] = {}
-    found = []
-    for each in wanted:
+    found = {}
+    for name, each in wanted.items():
         solve = getattr(each, "solve", None)
         if solve is None:
-            found.append(each(phase))
+            found[name] = each(phase)
         else:
             if solve not in solved:
                 solved[solve] = solve(phase)
-            found.append(each.compute(solved[solve]))
-    return jnp.stack(found)
+            found[name] = each.compute(solved[solve])
+    return found
 
 
 def _spread(latents: Latents) -> Array:

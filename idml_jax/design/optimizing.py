@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
+from idml_jax.design.descent import Descent
 from idml_jax.design.history import History, same_point
 from idml_jax.design.measuring import Evaluator, GeneratorOfLatents, Measured
 from idml_jax.design.objectives import Aim, Objective
@@ -141,14 +142,19 @@ def optimize_latents(
         evaluator: Evaluator = property
     else:
         named = property if isinstance(property, Mapping) else {aim.outputs[0]: property}
-        evaluator = Measured(generator, named, phase, repeats=repeats, batch=batch)
-    searches = {}
-    for name in strategies:
-        search = Search(
-            space, aim, run=run / name, strategy=strategy_of(name, evaluations), start=start,
-            seed=seed,
-        )  # fmt: skip
-        searches[name] = evaluated(search, evaluator, evaluations, batch, name)
+        evaluator = Measured(generator, named, phase=phase, repeats=repeats, batch=batch)
+    made = {name: strategy_of(name, evaluations) for name in strategies}
+    # What cannot be is said before anything is evaluated.
+    if (check := getattr(evaluator, "check", None)) is not None:
+        check(aim, slopes=any(isinstance(each, Descent) for each in made.values()))
+    begun = {
+        name: Search(space, aim, run=run / name, strategy=each, start=start, seed=seed)
+        for name, each in made.items()
+    }
+    searches = {
+        name: evaluated(search, evaluator, evaluations, batch, name)
+        for name, search in begun.items()
+    }
     history = searches[strategies[0]]
     if len(aim.objectives) > 1:
         rows = _distinct(history, aim.front(history.values))

@@ -79,6 +79,8 @@ class Search:
         self.space = Sphere(space) if isinstance(space, int) else space
         self.aim = Aim.of(aim)
         self.strategy = strategy
+        if (check := getattr(strategy, "check", None)) is not None:
+            check(self.aim)
         self.start, self.seed, self.worker = start, seed, worker
         self.run = pathlib.Path(run)
         claim(

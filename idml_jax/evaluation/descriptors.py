@@ -68,7 +68,9 @@ class Descriptor:
     @classmethod
     def of(cls, quantity: Property) -> "Descriptor":
         """A property as a descriptor; what is solved for is shared as by the property."""
-        return cls(quantity.name, quantity.compute, solve=quantity.solve)
+        return cls(
+            quantity.name, quantity.compute, compiled=quantity.compiled, solve=quantity.solve
+        )
 
 
 def describe(

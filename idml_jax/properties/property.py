@@ -52,6 +52,9 @@ class Property:
         From the phase field to what several properties are read from, as the components of one
         tensor are: `compute` is then given that in place of the phase, and who wants several
         properties of one phase calls equal `solve` once.
+    compiled : bool
+        Whether JAX can trace `compute`. One that it cannot, as it counts whole pixels, is given a
+        boolean phase on the host, one after the other, and has no gradient.
 
     Examples
     --------
@@ -61,15 +64,17 @@ class Property:
     (0.25, (0.25, 0.25))
     """
 
-    compute: Callable[[Any], Float[Array, ""]]
+    compute: Callable[[Any], Float[Array, ""] | float]
     name: str
     unit: str = ""
     bounds: Limits | None = None
     solve: Callable[[Phase], Any] | None = None
+    compiled: bool = True
 
     def __call__(self, phase: Phase) -> Float[Array, ""]:
         """The property of one phase field."""
-        return self.compute(phase if self.solve is None else self.solve(phase))
+        found = self.compute(phase if self.solve is None else self.solve(phase))
+        return jnp.asarray(found) if self.compiled else np.asarray(found, float)
 
 
 @dataclasses.dataclass(frozen=True)

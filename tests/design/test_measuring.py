@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from idml_jax import design, properties, statistics
+from idml_jax.errors import InputError
 
 
 class Waves:
@@ -85,6 +86,33 @@ def test_a_constraint_that_is_missed_pulls_back():
     downwards = measured.measure(LATENTS, only, slopes=True).slopes
     cosines = (found * downwards).sum(1) / np.linalg.norm(found, axis=1)
     assert (cosines / np.linalg.norm(downwards, axis=1) > 0.99).all()
+
+
+def test_what_cannot_be_traced_is_measured_one_after_the_other():
+    """Beside what can be, in the order of the aim; of it the score has no slope."""
+    seen = []
+
+    def rows_filled(phase):
+        assert isinstance(phase, np.ndarray) and phase.dtype == bool
+        seen.append(phase)
+        return phase.any(axis=1).mean()
+
+    plain = properties.Property(rows_filled, "rows filled", compiled=False)
+    grey = {"grey": lambda image: jnp.mean(image)}
+    measured = design.Measured(Waves(), PROPERTIES | {"filled": plain}, grey, batch=2)
+    constraint = design.Constraint("filled", low=0.9)
+    named = [design.Objective("maximize", of=name) for name in ("grey", "rows")]
+    found = measured.measure(LATENTS, design.Aim(tuple(named), (constraint,))).values
+    assert len(seen) == len(LATENTS)
+    images = np.asarray(Waves()(LATENTS))[..., 0]
+    np.testing.assert_allclose(found[:, 0], images.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(found[:, 2], (images > 0.5).any(axis=2).mean(axis=1))
+    aims = [design.Aim((named[1],), each) for each in ((constraint,), ())]
+    slopes = [measured.measure(LATENTS, aim, slopes=True).slopes for aim in aims]
+    np.testing.assert_allclose(*slopes, rtol=1e-4)
+    with pytest.raises(InputError, match="filled: counts whole pixels, and has no slope"):
+        filled = design.Aim.of(design.Objective("maximize", of="filled"))
+        measured.measure(LATENTS, filled, slopes=True)
 
 
 def test_a_name_that_nothing_measures_is_refused():

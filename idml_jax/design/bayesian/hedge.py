@@ -10,9 +10,10 @@ from botorch.acquisition import (
     qUpperConfidenceBound,
 )
 
-from idml_jax.design.asking import Answer, Question
+from idml_jax.design.asking import Answer, Question, refuse_several
 from idml_jax.design.bayesian.candidates import best_of
 from idml_jax.design.bayesian.surrogate import Scaled, Surrogate, fit, reproducible, sampler_of
+from idml_jax.design.objectives import Aim
 from idml_jax.errors import InputError
 
 
@@ -39,11 +40,14 @@ class Hedge:
     rate: float = 1.0
     bound: float = 2.0
 
+    def check(self, aim: Aim) -> None:
+        """Refuse several objectives, and constraints."""
+        refuse_several(aim, "this portfolio")
+        if aim.constraints:
+            raise InputError("this portfolio has no constraints; take expected improvement.")
+
     def __call__(self, question: Question) -> Answer:
         """The points of the acquisition function that was drawn."""
-        question.refuse_several("this portfolio")
-        if question.aim.constraints:
-            raise InputError("this portfolio has no constraints; take expected improvement.")
         if (start := question.started()) is not None:
             return start
         with reproducible(question.own_seed):

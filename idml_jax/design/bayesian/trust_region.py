@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from idml_jax.design.asking import Answer, Question
+from idml_jax.design.asking import Answer, Question, refuse_several
 from idml_jax.design.bayesian.surrogate import Prior, fit, reproducible
 from idml_jax.design.history import PENDING, TOLD, History
 from idml_jax.design.objectives import Aim
@@ -62,9 +62,12 @@ class TrustRegion:
     longest: float = 1.6
     successes: int = 10
 
+    def check(self, aim: Aim) -> None:
+        """Refuse several objectives."""
+        refuse_several(aim, "a trust region")
+
     def __call__(self, question: Question) -> Answer:
         """Where samples of the local model are best."""
-        question.refuse_several("a trust region")
         history, space = question.history, question.space
         region = self.region(question)
         own = history[region.rows]
