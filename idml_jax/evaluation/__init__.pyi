@@ -39,5 +39,6 @@ from .pairwise import polynomial_kernel as polynomial_kernel
 from .two_sample import TwoSampleTest as TwoSampleTest
 from .two_sample import holm_correction as holm_correction
 from .two_sample import two_sample_test as two_sample_test
+from .typicality import Typical as Typical
 from .typicality import Typicality as Typicality
 from .typicality import typicality as typicality

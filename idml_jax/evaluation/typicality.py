@@ -1,5 +1,6 @@
 """Does one image look like the material? Its statistics among those of many."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,6 +19,59 @@ class Typicality(NamedTuple):
     descriptor has no value."""
     overall: Float[np.ndarray, " count"]
     """The same of the distance by all descriptors together."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Typical:
+    """What images of a material are by their statistics: described once, to judge others by.
+
+    Parameters
+    ----------
+    descriptors : sequence of Descriptor
+    curves : dict of arrays
+        By the name of each descriptor, (many, points), of the images of the material.
+    """
+
+    descriptors: Sequence[Descriptor]
+    curves: dict[str, Float[np.ndarray, "many points"]]
+
+    @classmethod
+    def of(
+        cls, material: Bool[np.ndarray, "many rows cols"], descriptors: Sequence[Descriptor]
+    ) -> "Typical":
+        """That of images of a material.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than three.
+        """
+        if len(material) < 3:
+            raise ValueError(
+                f"`material` holds {len(material)} images: there is no telling what is typical."
+            )
+        return cls(descriptors, _flat(describe(material, descriptors)))
+
+    def judge(self, images: Bool[np.ndarray, "count rows cols"]) -> Typicality:
+        """Where images stand among them: see `typicality`."""
+        shares, real, judged = {}, [], []
+        for name, values in _flat(describe(images, self.descriptors)).items():
+            curves = self.curves[name]
+            many = len(curves)
+            mean = _mean(curves, axis=0)
+            deviation = np.sqrt(_mean((curves - mean) ** 2, axis=0))
+            # Where no image of the material differs at all, another one differs beyond measure.
+            unit = np.maximum(deviation, 1e-6 * np.nanmax(deviation) or 1.0)
+            own, others = (
+                np.sqrt(_mean(((each - mean) / unit) ** 2, axis=1)) for each in (values, curves)
+            )
+            others *= many / (many - 1)
+            shares[name] = _share(own, others)
+            scale = float(_mean(others, axis=0)) or 1.0
+            real.append(others / scale)
+            judged.append(own / scale)
+        together = [_mean(np.array(each) ** 2, axis=0) for each in (judged, real)]
+        return Typicality(shares, _share(together[0], together[1]))
 
 
 def typicality(
@@ -64,26 +118,11 @@ def typicality(
     >>> typicality(judged, material, [share]).overall.tolist()
     [1.0, 0.25]
     """
-    many = len(material)
-    if many < 3:
-        raise ValueError(f"`material` holds {many} images: there is no telling what is typical.")
-    both = describe(np.concatenate([material, images]), descriptors)
-    shares, real, judged = {}, [], []
-    for name, values in both.items():
-        curves = values.reshape(len(values), -1)
-        mean = _mean(curves[:many], axis=0)
-        deviation = np.sqrt(_mean((curves[:many] - mean) ** 2, axis=0))
-        # Where no image of the material differs at all, another one differs beyond measure.
-        away = np.abs(curves - mean) / np.maximum(deviation, 1e-6 * np.nanmax(deviation) or 1.0)
-        distances = np.sqrt(_mean(away**2, axis=1))
-        distances[:many] *= many / (many - 1)
-        shares[name] = _share(distances[many:], distances[:many])
-        unit = float(_mean(distances[:many], axis=0)) or 1.0
-        real.append(distances[:many] / unit)
-        judged.append(distances[many:] / unit)
-    together = [_mean(np.array(each) ** 2, axis=0) for each in (judged, real)]
-    overall = _share(together[0], together[1])
-    return Typicality(shares, overall)
+    return Typical.of(material, descriptors).judge(images)
+
+
+def _flat(found: dict[str, np.ndarray]) -> dict[str, Float[np.ndarray, "count points"]]:
+    return {name: values.reshape(len(values), -1) for name, values in found.items()}
 
 
 def _share(
