@@ -34,6 +34,7 @@ from .projection import Projection as Projection
 from .projection import project as project
 from .search import Search as Search
 from .spaces import Box as Box
+from .spaces import Product as Product
 from .spaces import Space as Space
 from .spaces import Sphere as Sphere
 from .strategies import strategy_of as strategy_of

@@ -50,8 +50,13 @@ def sobol_latents(count: int, features: int, *, seed: int) -> Float[np.ndarray, 
     """
     power = int(np.ceil(np.log2(count)))
     points = qmc.Sobol(features, rng=np.random.default_rng(seed)).random_base2(power)[:count]
+    return from_uniform(points)
+
+
+def from_uniform(uniform: Float[np.ndarray, "count dim"]) -> Float[np.ndarray, "count dim"]:
+    """Latents of typical length, of numbers in [0, 1]: their normal quantiles."""
     # The quantile is infinite at 0 and 1, which a scrambled sequence may touch.
-    return on_sphere(norm.ppf(np.clip(points, 1e-6, 1 - 1e-6)))
+    return on_sphere(norm.ppf(np.clip(uniform, 1e-6, 1 - 1e-6)))
 
 
 def interpolate_latents(

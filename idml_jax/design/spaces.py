@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import qmc
 
-from idml_jax.design.latents import on_sphere, random_latents, sobol_latents
+from idml_jax.design.latents import from_uniform, on_sphere, random_latents, sobol_latents
 
 UNIT = 1 / math.sqrt(12)
 """Standard deviation of uniform numbers in [0, 1]."""
@@ -214,3 +215,74 @@ class Box:
     def plain(self) -> dict[str, Any]:
         """Its limits."""
         return {"low": list(self.low), "high": list(self.high)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Product:
+    """Latents and numbers at once: what a generator is given, and what it is told of the image.
+
+    Parameters
+    ----------
+    sphere : Sphere
+    box : Box
+        Its numbers stand behind the latents, in a point and in what the generator is given.
+
+    Examples
+    --------
+    >>> space = Product(Sphere(3), Box((0.0,), (24.0,)))
+    >>> points = space.drawn(4, seed=0)
+    >>> points.shape, bool((points[:, 3] > 1).any()), space.latents(points).shape
+    ((4, 4), True, (4, 4))
+    """
+
+    sphere: Sphere
+    box: Box
+    bounded = False
+
+    @property
+    def dimensions(self) -> int:
+        """Of both."""
+        return self.sphere.dimensions + self.box.dimensions
+
+    def drawn(self, count: int, *, seed: int) -> Points:
+        """Random ones of each."""
+        parts = [each.drawn(count, seed=seed) for each in (self.sphere, self.box)]
+        return np.concatenate(parts, axis=1)
+
+    def sobol(self, count: int, *, seed: int) -> Points:
+        """One sequence, so that latents and numbers are spread evenly together."""
+        both = Box((0.0,) * self.dimensions, (1.0,) * self.dimensions).sobol(count, seed=seed)
+        cut = self.sphere.dimensions
+        numbers = self.box.from_unit(both[:, cut:])
+        return np.concatenate([from_uniform(both[:, :cut]), numbers], axis=1)
+
+    def unit(self, points: Points) -> Points:
+        """Those of each."""
+        return self._of_each(points, self.sphere.unit, self.box.unit)
+
+    def from_unit(self, unit: Points) -> Points:
+        """Those of each."""
+        return self._of_each(unit, self.sphere.from_unit, self.box.from_unit)
+
+    def latents(self, points: Points) -> Float[np.ndarray, "count latent"]:
+        """Latents, and behind them the numbers."""
+        return self._of_each(points, self.sphere.latents, self.box.latents).astype(np.float32)
+
+    def pulled_back(self, slopes: Float[np.ndarray, "count latent"]) -> Points:
+        """Those of each."""
+        cut = slopes.shape[1] - self.box.dimensions
+        parts = [self.sphere.pulled_back(slopes[:, :cut]), self.box.pulled_back(slopes[:, cut:])]
+        return np.concatenate(parts, axis=1)
+
+    def plain(self) -> dict[str, Any]:
+        """Of both."""
+        return self.sphere.plain() | self.box.plain()
+
+    def _of_each(
+        self,
+        points: Points,
+        first: Callable[[Points], Points],
+        second: Callable[[Points], Points],
+    ) -> Float[np.ndarray, "count both"]:
+        cut = self.sphere.dimensions
+        return np.concatenate([first(points[:, :cut]), second(points[:, cut:])], axis=1)

@@ -9,6 +9,7 @@ SPACES = [
     design.Sphere(5),
     design.Sphere.spanned_by(np.random.default_rng(0).standard_normal((3, 6))),
     design.Box((0.0, -2.0, 5.0), (1.0, 2.0, 5.5)),
+    design.Product(design.Sphere(4), design.Box((0.0,), (24.0,))),
 ]
 
 
