@@ -2,13 +2,15 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 from idml_jax import data, training
 from idml_jax.errors import InputError
+from idml_jax.training.conditions import shown
 from idml_jax.training.real_images import Known
 from idml_jax.workflows.known import CLASS
 from idml_jax.workflows.material import Material
@@ -123,3 +125,46 @@ def dealt(
     """As many as are wanted, each as often as the others, up to one; in random order."""
     order = np.random.default_rng(seed).permutation(len(told))
     return [told[order[number % len(told)]] for number in range(count)]
+
+
+def check_told(run: pathlib.Path, recipe: training.Recipe, wanted: Mapping[str, str]) -> None:
+    """Refuse a generator whose conditions nobody named, and wishes that one is told nothing of.
+
+    Raises
+    ------
+    InputError
+    """
+    if recipe.codes or (recipe.conditions and not recipe.meanings):
+        raise InputError(
+            f"{run}: this generator is told what is wanted of an image; use it in Python, with "
+            "`conditions`."
+        )
+    if wanted and not recipe.meanings:
+        raise InputError(
+            f"{run}: this generator is told nothing of its images; leave out --wanted, or train "
+            "one with --conditions, --classes or --volume-fraction."
+        )
+
+
+def values_of(
+    meanings: Sequence[training.Condition], wanted: Mapping[str, str]
+) -> dict[str, float | str]:
+    """A class or a number for each condition; those beyond the training's are told of.
+
+    Raises
+    ------
+    InputError
+        If a name is missing or not known, or a value cannot be used.
+    """
+    training.encode_conditions(meanings, [wanted])
+    told: dict[str, float | str] = {}
+    for one in meanings:
+        value = wanted[one.name] if one.classes else one.number(wanted[one.name])
+        told[one.name] = value
+        if isinstance(value, float) and not one.low <= value <= one.high:
+            print(
+                f"idml: {one.name}={shown(value)} lies outside of the training's "
+                f"{one.low:g} to {one.high:g}; the images may not follow it.",
+                file=sys.stderr,
+            )
+    return told

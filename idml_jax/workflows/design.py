@@ -6,6 +6,7 @@ import pathlib
 from typing import Any, Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.told import by_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +19,9 @@ class Config:
     Properties by name: conductivity-rows, conductivity-cols, young-rows, young-cols, of two phases,
     and conductivity and young, their means over both axes; diffusivity-rows, tortuosity-rows,
     permeability-rows and the same along cols, through the phase from face to face; volume-fraction,
-    specific-surface, mean-thickness, percolation-rows and -cols (1 or 0). With --command, whatever
-    the program prints.
+    specific-surface, mean-thickness, percolation-rows and -cols (1 or 0); typical, the share of
+    the material's images that are at least as far from their mean; with --like, two-point-error and
+    lineal-path-error. With --command, whatever the program prints.
     """
 
     generator: pathlib.Path
@@ -42,8 +44,15 @@ class Config:
     constraint: tuple[str, ...] = ()
     """Ranges to keep to, each as volume-fraction=0.3:0.4, mean-thickness=5: or
     percolation-rows=1:."""
-    phase: Literal["bright", "dark"] = "bright"
-    """The phase that is meant: what is brighter than the middle of the grey scale, or all else."""
+    like: pathlib.Path | None = None
+    """A micrograph that the design is to be like: with nothing else wanted, in its two-point
+    correlation. Its pixels are as large as the generator's, or a whole part of them."""
+    wanted: tuple[str, ...] = ()
+    """What the generator is told of every image, if it is told anything, as hours=24 class=nital.
+    Numbers that are left out are searched, within what the training saw."""
+    phase: str | None = None
+    """The phase that is meant: bright, what is brighter than the middle of the grey scale, or dark;
+    of a generator of phases the label of one."""
     conductivity: tuple[float, float] = (1.0, 10.0)
     """Conductivities outside the phase and in it."""
     young: tuple[float, float] = (1.0, 10.0)
@@ -60,12 +69,15 @@ class Config:
     images: pathlib.Path | None = None
     """Folder of micrographs that the designs are compared with; by default those of the training,
     where the generator knows them, else images of the generator itself."""
+    conditions: pathlib.Path | None = None
+    """Table that says of these micrographs what the generator is told, if it is told anything."""
     pixel_size: float | None = None
-    """Metres a pixel of these micrographs, where the files do not say it or say it wrong."""
+    """Metres a pixel of these micrographs, and of --like, where the files do not say it or say it
+    wrong."""
     crop_bottom: int | None = None
-    """Rows to cut off each of them: the microscope's information bar."""
+    """Rows to cut off each of them, and of --like: the microscope's information bar."""
     binning: int | None = None
-    """Pixels of them to average into one along each axis."""
+    """Pixels of these to average into one along each axis."""
     strategies: tuple[
         Literal[
             "bayes", "trust-region", "sparse", "hedge", "polished", "gradient", "cma-es", "sobol",
@@ -97,8 +109,13 @@ class Config:
 
         Not when the options are put together: Tyro would make a box of lines of the message.
         """
-        if bool(self.goal) == bool(self.property):
-            raise InputError("say what is wanted: --property NAME, or --goal NAME=max.")
+        if self.like is not None and not (self.goal or self.property):
+            if self.target or self.maximize or self.minimize:
+                raise InputError("--like alone is matched: leave out --target and the others.")
+        elif bool(self.goal) == bool(self.property):
+            raise InputError(
+                "say what is wanted: --property NAME, or --goal NAME=max, or --like IMAGE."
+            )
         ways = [bool(self.target), self.maximize, self.minimize]
         if self.property and sum(ways) != 1:
             raise InputError("--property goes with one of --target X, --maximize and --minimize.")
@@ -110,6 +127,7 @@ class Config:
             )
         if not all(math.isfinite(value) for value in self.target):
             raise InputError(f"--target (={self.target}) must be finite.")
+        by_name(self.wanted)
         for name in ("evaluations", "start", "batch", "repeats", "designs", "timeout"):
             if not getattr(self, name) > 0:
                 raise InputError(f"--{name} (={getattr(self, name)}) must be positive.")

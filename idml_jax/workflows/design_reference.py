@@ -4,12 +4,13 @@ import json
 import pathlib
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from idml_jax import data, evaluation, training
+from idml_jax.errors import InputError
 from idml_jax.workflows.design import Config
+from idml_jax.workflows.design_subject import Subject
 from idml_jax.workflows.material import Material, material_of_run
 
 TYPICAL = 256
@@ -23,11 +24,11 @@ class Reference(NamedTuple):
     """Images that designs should look like."""
 
     name: str
-    images: Float[np.ndarray, "many rows cols 1"]
+    images: Float[np.ndarray, "many rows cols channels"]
     material: Material | None
     """The micrographs that they are crops of."""
 
-    def nearest(self, images: Float[np.ndarray, "count rows cols 1"]) -> list[float]:
+    def nearest(self, images: Float[np.ndarray, "count rows cols channels"]) -> list[float]:
         """How far each image is from the training crop nearest to it; nothing without any."""
         if self.material is None:
             return []
@@ -45,30 +46,44 @@ class Reference(NamedTuple):
         return float(np.median(self.nearest(crops[chosen])))
 
 
-def reference_of(config: Config, gan: training.ProgressiveGAN) -> Reference:
+def reference_of(config: Config, subject: Subject) -> Reference:
     """Crops of the training micrographs, where they are known; else images of the generator.
+
+    Of a generator that is told classes those of the micrographs of these classes.
 
     Raises
     ------
     InputError
-        If a micrograph cannot be used.
+        If a micrograph cannot be used, or there is none of these classes.
     """
-    folder = training.find_generator(config.generator)
+    folder, recipe = training.find_generator(config.generator), subject.recipe
     if config.images is None and _micrographs_of(folder) is None:
-        latents = jax.random.key(config.seed)
-        return Reference("typical images of the generator", gan.sample(latents, TYPICAL), None)
+        images = subject.sample(TYPICAL, seed=config.seed)
+        return Reference("typical images of the generator", images, None)
     material = material_of_run(
         folder,
-        size=gan.size,
+        size=recipe.size,
         images=config.images,
+        meanings=recipe.meanings,
+        labels=recipe.labels,
+        conditions=config.conditions,
         pixel_size=config.pixel_size,
         crop_bottom=config.crop_bottom,
         binning=config.binning,
-        contrast=gan.recipe.contrast,
+        contrast=recipe.contrast,
         seed=None,
     )
-    crops = np.concatenate([data.grid_crops(each.image, gan.size) for each in material.train])
-    return Reference("crops of the training micrographs", crops, material)
+    train, held_out = (
+        [each for each in group if subject.is_meant(material.known.get(each.name, {}))]
+        for group in (material.train, material.held_out)
+    )
+    if not train:
+        raise InputError(
+            f"{config.images or folder}: no training micrograph is of {', '.join(config.wanted)}."
+        )
+    crops = np.concatenate([data.grid_crops(each.image, recipe.size) for each in train])
+    kept = material._replace(train=train, held_out=held_out or material.held_out)
+    return Reference("crops of the training micrographs", crops, kept)
 
 
 def _micrographs_of(run: pathlib.Path) -> str | None:

@@ -39,6 +39,9 @@ def write_report(path: pathlib.Path, found: Found, results: dict[str, Any]) -> N
     page.figure(_designs(found), f"The designs, the best first; below them {found.reference.name}.")
     head, rows = _table(found)
     page.table(head, rows)
+    if found.like is not None:
+        phases = found.subject.phases
+        found.like.show(page, phases(found.result.images[:1])[0], phases(found.reference.images))
     page.section(
         "Do they look like the material?",
         f"typical: share of the {found.reference.name} that are at least as far from their mean as "
@@ -74,9 +77,9 @@ def _copies(found: Found, results: dict[str, Any]) -> str:
 
 
 def _designs(found: Found):
-    designs = found.result.images[:SHOWN, ..., 0]
+    designs = found.subject.greys(found.result.images[:SHOWN])
     columns = max(4, min(8, len(designs)))
-    crops = found.reference.images[..., 0]
+    crops = found.subject.greys(found.reference.images)
     chosen = np.random.default_rng(0).permutation(len(crops))[: 2 * columns]
     rows = -(-len(designs) // columns)
     heights = float(rows), 2.0
@@ -160,7 +163,7 @@ def _front(found: Found):
 
 
 def _fields(found: Found):
-    panels = {"the design": found.result.images[0, ..., 0]} | found.fields
+    panels = {"the design": found.subject.greys(found.result.images[:1])[0]} | found.fields
     figure, axes = report.new_panels(3.0 * len(panels), 3.2, 1, len(panels))
     for ax, (name, field) in zip(axes[0], panels.items(), strict=True):
         grey = name == "the design"

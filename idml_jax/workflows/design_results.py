@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from idml_jax import design, report, training
+from idml_jax import design, report
 from idml_jax.integration import vtk_text
 from idml_jax.workflows.design import Config
+from idml_jax.workflows.design_like import Like
 from idml_jax.workflows.design_reference import Reference
+from idml_jax.workflows.design_subject import Subject
 from idml_jax.workflows.generate_images import encoded
 
 
@@ -19,9 +21,11 @@ class Found(NamedTuple):
     """A finished search, and what was measured of its designs."""
 
     config: Config
-    gan: training.ProgressiveGAN
+    subject: Subject
     result: design.Design
     reference: Reference
+    like: Like | None
+    """An image that the designs are to be like."""
     units: dict[str, str]
     """Of each output, where the toolkit computes it."""
     table: dict[str, Float[np.ndarray, " designs"]]
@@ -62,7 +66,7 @@ def numbers(found: Found) -> dict[str, Any]:
         },
         "compared with": found.reference.name,
         "nearest training crop, held-out": found.reference.nearest_held_out(
-            found.gan.size, config.seed
+            found.subject.recipe.size, config.seed
         ),
         "units": found.units,
         "seconds": found.seconds,
@@ -89,14 +93,14 @@ def summary(results: dict[str, Any]) -> str:
 
 def write_designs(found: Found) -> None:
     """The designs as files: images, latents, tables and local fields."""
-    folder, recipe = found.config.run / "designs", found.gan.recipe
+    folder, recipe = found.config.run / "designs", found.subject.recipe
     for number, image in enumerate(found.result.images):
         for kind in ("png", "tiff"):
             path = folder / f"design_{number:02d}.{kind}"
             report.write_atomically(path, encoded(image, kind, recipe))
     np.save(buffer := io.BytesIO(), found.result.latents)
     report.write_atomically(folder / "latents.npy", buffer.getvalue())
-    fields = {"grey": found.result.images[0, ..., 0]} | found.fields
+    fields = {"grey": found.subject.greys(found.result.images[:1])[0]} | found.fields
     text = vtk_text(fields, pixel_size=recipe.pixel_size, title="the best design")
     report.write_atomically(folder / "design_00.vtk", text)
     rows = zip(

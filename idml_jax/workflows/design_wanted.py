@@ -3,16 +3,12 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from idml_jax import design, properties, statistics
 from idml_jax.errors import InputError
-from idml_jax.typing import Array, Phase
 from idml_jax.workflows.design import Config
 
 
@@ -25,6 +21,8 @@ def aim_of(config: Config) -> design.Aim:
         If one cannot be read.
     """
     constraints = tuple(map(_constraint, config.constraint))
+    if config.like is not None and not (config.goal or config.property):
+        return design.Aim((design.Objective("minimize", of="two-point-error"),), constraints)
     if config.goal:
         return design.Aim(tuple(map(_goal, config.goal)), constraints)
     if config.target:
@@ -40,7 +38,10 @@ def aim_of(config: Config) -> design.Aim:
 
 
 def properties_of(
-    config: Config, aim: design.Aim, pixel_size: float | None
+    config: Config,
+    aim: design.Aim,
+    pixel_size: float | None = None,
+    others: Mapping[str, properties.Property] | None = None,
 ) -> dict[str, properties.Property]:
     """The properties that an aim needs, by their names.
 
@@ -50,18 +51,20 @@ def properties_of(
     aim : Aim
     pixel_size : float, optional
         In metres, where the generator knows it.
+    others : mapping from str to Property, optional
+        Those that more than the options says: of the material, or of an image to be like.
 
     Raises
     ------
     InputError
         If there is none of a name.
     """
-    known = _known(config, pixel_size)
-    if missing := [name for name in aim.outputs if name not in known]:
+    known, others = _known(config, pixel_size), others or {}
+    if missing := [name for name in aim.outputs if name not in {*known, *others}]:
         raise InputError(
-            f"no property is called {', '.join(missing)}; there are {', '.join(known)}."
+            f"no property is called {', '.join(missing)}; there are {', '.join([*known, *others])}."
         )
-    return {name: known[name]() for name in aim.outputs}
+    return {name: others[name] if name in others else known[name]() for name in aim.outputs}
 
 
 def _known(
@@ -80,8 +83,9 @@ def _known(
             f"tortuosity-{axis}": functools.partial(transport.tortuosity_along, axis),
             f"permeability-{axis}": functools.partial(transport.permeability_along, axis),
             f"percolation-{axis}": lambda axis=axis, place=place: properties.Property(
-                _on_host(lambda phase: statistics.percolates(phase, axis=place)),
+                lambda phase: statistics.percolates(phase, axis=place),
                 f"percolation along {axis}",
+                compiled=False,
             ),
         }
     found |= {
@@ -102,7 +106,10 @@ def _known(
             f"1/{length}",
         ),
         "mean-thickness": lambda: properties.Property(
-            _on_host(lambda phase: size * _mean_thickness(phase)), "mean local thickness", length
+            lambda phase: size * _mean_thickness(phase),
+            "mean local thickness",
+            length,
+            compiled=False,
         ),
     }
     return found
@@ -121,24 +128,6 @@ def _mean_of(along: Sequence[properties.Property], name: str) -> properties.Prop
 def elasticity_of(config: Config) -> properties.Elasticity:
     """The elasticity of the two phases."""
     return properties.Elasticity.of_young(config.young, config.poisson, unit="")
-
-
-def _on_host(
-    function: Callable[[np.ndarray], float | bool],
-) -> Callable[[Phase], Float[Array, ""]]:
-    """A plain function of a boolean phase in a compiled program; nothing is differentiated."""
-
-    def of_phase(phase: Phase) -> Float[Array, ""]:
-        dtype = jnp.zeros(()).dtype
-        phase = jax.lax.stop_gradient(jnp.asarray(phase))
-        return jax.pure_callback(
-            lambda values: np.asarray(function(np.asarray(values) > 0.5), dtype),
-            jax.ShapeDtypeStruct((), dtype),
-            phase,
-            vmap_method="sequential",
-        )
-
-    return of_phase
 
 
 def _mean_thickness(phase: np.ndarray) -> float:

@@ -1,7 +1,6 @@
 """Images of a generator written to files."""
 
 import io
-import sys
 
 import imageio.v3 as imageio
 import jax
@@ -16,7 +15,9 @@ from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.training.conditions import shown
 from idml_jax.typing import Image
+from idml_jax.workflows.conditioning import check_told, values_of
 from idml_jax.workflows.generate_sample import Config
+from idml_jax.workflows.told import by_name
 
 
 def write_samples(config: Config) -> None:
@@ -32,7 +33,7 @@ def write_samples(config: Config) -> None:
     run = training.find_generator(config.run).resolve()
     known = {"run": str(run), "seed": config.seed, "format": config.format}
     known |= {"truncation": config.truncation, "pixel_size": gan.recipe.pixel_size}
-    known |= {"wanted": config.by_name()} if gan.recipe.conditions else {}
+    known |= {"wanted": by_name(config.wanted)} if gan.recipe.conditions else {}
     if config.format == "png":
         _check_eight_or_sixteen_bits(gan.recipe)
     report.claim(config.out / "samples.json", known)
@@ -78,34 +79,13 @@ def told_of(config: Config, recipe: training.Recipe) -> list[dict[str, float | s
     InputError
         If what is wanted is not what it is told, or that is not known.
     """
-    wanted = config.by_name()
-    if recipe.codes or (recipe.conditions and not recipe.meanings):
-        raise InputError(
-            f"{config.run}: this generator is told what is wanted of an image; sample it in "
-            "Python, with `conditions`."
-        )
+    wanted = by_name(config.wanted)
+    check_told(config.run, recipe, wanted)
     if not recipe.meanings:
-        if wanted:
-            raise InputError(
-                f"{config.run}: this generator is told nothing of its images; leave out --wanted, "
-                "or train one with --conditions, --classes or --volume-fraction."
-            )
         return []
     if not wanted:
         return training.draw_conditions(recipe.meanings, config.count, seed=config.seed)
-    training.encode_conditions(recipe.meanings, [wanted])
-    told = {
-        one.name: wanted[one.name] if one.classes else one.number(wanted[one.name])
-        for one in recipe.meanings
-    }
-    for one in recipe.meanings:
-        if not one.classes and not one.low <= one.number(told[one.name]) <= one.high:
-            print(
-                f"idml: {one.name}={shown(told[one.name])} lies outside of the training's "
-                f"{one.low:g} to {one.high:g}; the images may not follow it.",
-                file=sys.stderr,
-            )
-    return [told] * config.count
+    return [values_of(recipe.meanings, wanted)] * config.count
 
 
 def draws_of(

@@ -5,6 +5,7 @@ import pathlib
 from typing import Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.told import by_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,19 +47,7 @@ class Config:
                 raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
         if not 0 <= self.truncation <= 1:
             raise InputError(f"--truncation (={self.truncation}) must lie between 0 and 1.")
-        self.by_name()
-
-    def by_name(self) -> dict[str, str]:
-        """What is wanted, as it was typed, by its names."""
-        wanted: dict[str, str] = {}
-        for part in self.wanted:
-            name, equals, value = (piece.strip() for piece in part.partition("="))
-            if not (name and equals and value):
-                raise InputError(f"--wanted {part!r}: say what is wanted as NAME=VALUE.")
-            if name in wanted:
-                raise InputError(f"--wanted: {name!r} is given twice; one image has one value.")
-            wanted[name] = value
-        return wanted
+        by_name(self.wanted)
 
 
 def run(config: Config) -> None:

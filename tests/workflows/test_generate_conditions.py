@@ -385,7 +385,7 @@ def test_grey_images_are_no_phases(idml, micrographs, tmp_path):
     ("recipe", "options", "rule"),
     [
         ({}, ("--wanted", "hours=8"), "told nothing of its images; leave out --wanted"),
-        ({"conditions": 1}, (), "sample it in Python, with `conditions`"),
+        ({"conditions": 1}, (), "use it in Python, with `conditions`"),
         (
             {"channels": 2, "output": "phases", "labels": (0, 70000)},
             (),
