@@ -16,6 +16,7 @@ from idml_jax.properties.mandel import (
     bulk_and_shear,
     engineering_constants,
     isotropic_stiffness,
+    voigt_stiffness,
 )
 from idml_jax.typing import Array, Phase
 
@@ -118,6 +119,29 @@ class Conductivity:
         name = f"conductivity along {axis}"
         return Property(component, name, self.unit, self.bounds, self.tensor)
 
+    def between(self, first: Axis, second: Axis) -> Property:
+        """The component of two axes: the flux along one, of a unit gradient along the other.
+
+        Of either sign, and 0 where the axes are those of the medium; half the difference of the
+        largest and the least conductivity bounds it.
+
+        Examples
+        --------
+        >>> import jax.numpy as jnp
+        >>> slanted = jnp.add.outer(jnp.arange(16), jnp.arange(16)) % 4 < 2
+        >>> between = Conductivity(phases=(1.0, 4.0)).between("rows", "cols")
+        >>> float(between(slanted)) < -0.3
+        True
+        """
+        at_both = along(
+            first,
+            lambda tensor, place: along(second, lambda tensor, other: tensor[place, other], len)(
+                tensor
+            ),
+            dimensions=len,
+        )
+        return Property(at_both, f"conductivity {first} to {second}", self.unit, None, self.tensor)
+
 
 @dataclasses.dataclass(frozen=True)
 class Elasticity:
@@ -214,6 +238,30 @@ class Elasticity:
         component = along(axis, young, dimensions=lambda _: self.dimensions)
         name = f"Young's modulus along {axis}"
         return Property(component, name, self.unit, bounds, self.stiffness)
+
+    def component(self, indices: str) -> Property:
+        """A component of the stiffness in Voigt's notation: "11", "12", "66".
+
+        1 is the first axis: the rows of an image, of which 6 is the shear; of a volume 1, 2, 3 are
+        planes, rows and cols, and 4, 5, 6 the shears across them.
+
+        Examples
+        --------
+        >>> import jax.numpy as jnp
+        >>> solid = jnp.ones((4, 4), bool)
+        >>> elasticity = Elasticity(bulk=(0.0, 4.0), shear=(0.0, 3.0))
+        >>> [round(float(elasticity.component(name)(solid)), 3) for name in ("11", "12", "66")]
+        [8.0, 2.0, 3.0]
+        """
+        known = "126" if self.dimensions == 2 else "123456"
+        if len(indices) != 2 or not set(indices) <= set(known):
+            raise ValueError(f"`indices` (={indices!r}): two of {', '.join(known)}.")
+        first, second = (known.index(one) for one in indices)
+
+        def component(stiffness: Float[Array, "n n"]) -> Float[Array, ""]:
+            return voigt_stiffness(stiffness)[first, second]
+
+        return Property(component, f"stiffness {indices}", self.unit, None, self.stiffness)
 
 
 def mixed(phase: Phase, values: tuple[float, float]) -> Float[Array, "*space"]:

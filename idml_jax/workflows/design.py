@@ -17,7 +17,9 @@ class Config:
     again in its folder, the search goes on where it stopped.
 
     Properties by name: conductivity-rows, conductivity-cols, young-rows, young-cols, of two phases,
-    and conductivity and young, their means over both axes; diffusivity-rows, tortuosity-rows,
+    and conductivity and young, their means over both axes; the other components of their tensors,
+    conductivity-rows-cols and stiffness-11, -22, -12, -66, -16 and -26, where 1 is along the rows:
+    with a --target each they are matched together; diffusivity-rows, tortuosity-rows,
     permeability-rows and the same along cols, through the phase from face to face; volume-fraction,
     specific-surface, mean-thickness, percolation-rows and -cols (1 or 0); typical, the share of
     the material's images that are at least as far from their mean; with --like, two-point-error and

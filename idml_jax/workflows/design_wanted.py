@@ -88,6 +88,11 @@ def _known(
                 compiled=False,
             ),
         }
+    found["conductivity-rows-cols"] = functools.partial(conductivity.between, *axes)
+    found |= {
+        f"stiffness-{place}": lambda place=place: elasticity_of(config).component(place)
+        for place in ("11", "22", "12", "66", "16", "26")
+    }
     found |= {
         "conductivity": lambda: _mean_of(list(map(conductivity.along, axes)), "conductivity"),
         "young": lambda: _mean_of(

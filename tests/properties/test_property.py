@@ -74,6 +74,30 @@ def test_transport_along_axes_that_have_names():
         Transport(pixel_size=0.0)
 
 
+def test_components_turn_with_the_medium():
+    """A quarter turn exchanges the axes, and the sign of what couples them."""
+    slanted = (np.arange(12)[:, None] + 2 * np.arange(24)[None, :]) % 12 < 5
+    slanted = slanted[:, ::2][:, :12]
+    material, elastic = Conductivity((1.0, 4.0)), Elasticity((1.0, 5.0), (0.5, 4.0))
+    between = material.between("rows", "cols")
+    assert abs(float(between(slanted))) > 0.05
+    assert float(between(slanted)) == pytest.approx(float(material.tensor(slanted)[0, 1]))
+    turned = np.rot90(slanted)
+    assert float(between(turned)) == pytest.approx(-float(between(slanted)), rel=1e-4)
+    names = ("11", "22", "12", "66", "16", "26")
+    own, other = (
+        {name: float(elastic.component(name)(phase)) for name in names}
+        for phase in (slanted, turned)
+    )
+    assert abs(own["16"]) > 0.05 and abs(own["16"] - own["26"]) > 0.05
+    exchanged = ("22", "11", "12", "66", "26", "16")
+    for name, partner in zip(names, exchanged, strict=True):
+        sign = -1 if name in ("16", "26") else 1
+        assert other[name] == pytest.approx(sign * own[partner], rel=1e-3), name
+    with pytest.raises(ValueError, match="two of 1, 2, 6"):
+        elastic.component("13")
+
+
 def test_kin_name_one_solve_and_strangers_do_not():
     material = Conductivity((1.0, 2.0))
     rows, cols = material.along("rows"), material.along("cols")

@@ -185,7 +185,7 @@ def test_the_command_knows_all_strategies():
 
 NAMED = (
     "percolation-rows mean-thickness tortuosity-cols permeability-rows diffusivity-rows young-rows "
-    "specific-surface"
+    "specific-surface stiffness-11"
 ).split()
 
 
@@ -197,7 +197,12 @@ def test_every_property_is_that_of_its_own_function(generator, name):
     phase = np.zeros((12, 12), bool)
     phase[:, 3:6] = phase[:, 9:12] = True
     rows = {"tortuosity-cols": np.inf, "percolation-rows": 1.0, "mean-thickness": 3.0}
-    rows |= {"diffusivity-rows": 0.5, "young-rows": 1.0, "specific-surface": 1 / 3}
+    rows |= {
+        "diffusivity-rows": 0.5,
+        "young-rows": 1.0,
+        "stiffness-11": 1.0,
+        "specific-surface": 1 / 3,
+    }
     value = float(found(phase))
     if name in rows:
         assert value == pytest.approx(rows[name], rel=2e-3)
