@@ -169,6 +169,10 @@ def reproducible(seed: int) -> Iterator[None]:
             # What is measured without noise makes nearly singular matrices, which the library
             # steadies.
             warnings.filterwarnings("ignore", category=NumericalWarning)
+            # After it the library tries again by itself, and says so if that fails as well.
+            warnings.filterwarnings(
+                "ignore", "Optimization failed in `gen_candidates_scipy`", category=RuntimeWarning
+            )
             # Of how torch checks matrices that we never make.
             warnings.filterwarnings("ignore", "Sparse invariant checks", category=UserWarning)
             torch.manual_seed(seed)
