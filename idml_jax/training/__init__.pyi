@@ -18,6 +18,7 @@ from .conditions import Condition as Condition
 from .conditions import draw_conditions as draw_conditions
 from .conditions import encode_conditions as encode_conditions
 from .generator import ProgressiveGAN as ProgressiveGAN
+from .generator import load_discriminator as load_discriminator
 from .generator import load_progressive_gan as load_progressive_gan
 from .growth import Growth as Growth
 from .health import Health as Health

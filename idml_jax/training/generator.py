@@ -1,4 +1,4 @@
-"""A trained progressive GAN: latents to images."""
+"""A trained progressive GAN: latents to images, and what tells these from real ones."""
 
 import pathlib
 
@@ -8,8 +8,9 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, PRNGKeyArray
 
-from idml_jax.models import Generator
-from idml_jax.training.adversarial_state import initial_state
+from idml_jax.errors import InputError
+from idml_jax.models import Discriminator, Generator
+from idml_jax.training.adversarial_state import AdversarialState, Networks, initial_state
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import newest_state, options_of
 from idml_jax.training.progressive_recipe import Recipe
@@ -133,8 +134,32 @@ def load_progressive_gan(run: str | pathlib.Path) -> ProgressiveGAN:
     InputError
         If the folder holds no run of a generator, or one without a checkpoint.
     """
+    recipe, networks, state = _trained(pathlib.Path(run))
+    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
+
+
+def load_discriminator(run: str | pathlib.Path) -> Discriminator:
+    """The network that told a run's images from real ones, as its newest checkpoint has it.
+
+    Called with images, and conditions where the recipe has any, it gives the score of each: higher
+    looks more real. It knows the training crops, of which it may have learned some by heart.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run of a generator, or one without a checkpoint: a generator that is
+        one file, or comes with the toolkit, has left it behind.
+    """
     run = pathlib.Path(run)
+    if run.is_file() or not run.exists():
+        raise InputError(
+            f"{run}: holds no discriminator; give the folder of the generator's training."
+        )
+    _, networks, state = _trained(run)
+    return nnx.merge(networks.discriminator, state.discriminator)
+
+
+def _trained(run: pathlib.Path) -> tuple[Recipe, Networks, AdversarialState]:
     recipe = Recipe.from_plain(options_of(run / "generator.json", "generator"))
     networks, state = initial_state(*recipe.networks(), recipe.transform())
-    state = newest_state(run, state)
-    return ProgressiveGAN(nnx.merge(networks.generator, state.average), recipe)
+    return recipe, networks, newest_state(run, state)

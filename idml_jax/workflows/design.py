@@ -22,8 +22,9 @@ class Config:
     with a --target each they are matched together; diffusivity-rows, tortuosity-rows,
     permeability-rows and the same along cols, through the phase from face to face; volume-fraction,
     specific-surface, mean-thickness, percolation-rows and -cols (1 or 0); typical, the share of
-    the material's images that are at least as far from their mean; with --like, two-point-error and
-    lineal-path-error. With --command, whatever the program prints.
+    the material's images that are at least as far from their mean; realism, the score of the
+    training's discriminator, in deviations from the mean of typical images; with --like,
+    two-point-error and lineal-path-error. With --command, whatever the program prints.
     """
 
     generator: pathlib.Path

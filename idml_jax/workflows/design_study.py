@@ -14,6 +14,7 @@ from jaxtyping import Float
 from idml_jax import design, evaluation, properties, report
 from idml_jax.workflows.design import Config
 from idml_jax.workflows.design_like import Like, like_of
+from idml_jax.workflows.design_realism import realism_of
 from idml_jax.workflows.design_reference import Reference, reference_of
 from idml_jax.workflows.design_report import write_report
 from idml_jax.workflows.design_results import Found, numbers, write_designs
@@ -30,7 +31,9 @@ class Judges(NamedTuple):
     """What judges images: the properties by their names, and how typical they are."""
 
     wanted: dict[str, properties.Property]
-    """Of all that is wanted; none where another program measures."""
+    """Of the phase, all that is wanted; none where another program measures."""
+    of_images: dict[str, properties.Property]
+    """The same of the images themselves."""
     halved: dict[str, properties.Property]
     """Those that pixels half as large have as well."""
     typical: Callable[[], evaluation.Typical]
@@ -50,17 +53,19 @@ class Judges(NamedTuple):
         typical = functools.cache(
             functools.partial(evaluation.Typical.of, material, evaluation.STANDARD)
         )
+        of_images = realism_of(config, aim, subject)
         if config.command is not None:
-            return cls({}, {}, typical)
+            return cls({}, {}, {}, typical)
         others = {} if like is None else like.properties()
         others["typical"] = properties.Property(
             lambda phase: typical().judge(phase[None]).overall[0], "typical", compiled=False
         )
         side = subject.pixel_side()
-        wanted = properties_of(config, aim, side, others)
-        halved = properties_of(config, aim, (side or 1.0) / 2, others)
+        names = [name for name in aim.outputs if name not in of_images]
+        wanted = properties_of(config, names, side, others)
+        halved = properties_of(config, names, (side or 1.0) / 2, others)
         alike = {name: one for name, one in halved.items() if name not in others}
-        return cls(wanted, alike, typical)
+        return cls(wanted, of_images, alike, typical)
 
 
 def study(config: Config) -> dict[str, Any]:
@@ -119,6 +124,7 @@ def evaluator_of(config: Config, subject: Subject, judges: Judges) -> design.Eva
     return design.Measured(
         subject,
         judges.wanted,
+        judges.of_images,
         phase=subject.phase,
         soft_phase=subject.soft_phase,
         repeats=config.repeats,
@@ -144,7 +150,7 @@ def measured(
     phases = subject.phases(result.images)
     finer = phases.repeat(2, axis=1).repeat(2, axis=2)
     columns |= {f"{name}, pixels halved": _each(one, finer) for name, one in judges.halved.items()}
-    if judges.wanted and subject.recipe.noise:
+    if config.command is None and subject.recipe.noise:
         evaluator = evaluator_of(dataclasses.replace(config, repeats=NOISES), subject, judges)
         spread = evaluator.measure(result.latents, result.aim)
         assert spread.variances is not None

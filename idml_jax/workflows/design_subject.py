@@ -61,6 +61,10 @@ class Subject:
         cut = self.gan.latent_features
         return self.gan(latents[:, :cut], self._told(latents[:, cut:]), noise=noise)
 
+    def told_to(self, count: int) -> Float[Array, "count told"] | None:
+        """What so many images are told, where all of it is fixed."""
+        return self._told(jnp.zeros((count, 0), jnp.float32))
+
     def _told(self, numbers: Float[Array, "count free"]) -> Float[Array, "count told"] | None:
         if not self.recipe.meanings:
             return None

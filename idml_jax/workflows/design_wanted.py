@@ -39,16 +39,17 @@ def aim_of(config: Config) -> design.Aim:
 
 def properties_of(
     config: Config,
-    aim: design.Aim,
+    names: Sequence[str],
     pixel_size: float | None = None,
     others: Mapping[str, properties.Property] | None = None,
 ) -> dict[str, properties.Property]:
-    """The properties that an aim needs, by their names.
+    """The properties of some names.
 
     Parameters
     ----------
     config : Config
-    aim : Aim
+    names : sequence of str
+        The outputs of an aim, or some of them.
     pixel_size : float, optional
         In metres, where the generator knows it.
     others : mapping from str to Property, optional
@@ -60,11 +61,11 @@ def properties_of(
         If there is none of a name.
     """
     known, others = _known(config, pixel_size), others or {}
-    if missing := [name for name in aim.outputs if name not in {*known, *others}]:
+    if missing := [name for name in names if name not in {*known, *others}]:
         raise InputError(
             f"no property is called {', '.join(missing)}; there are {', '.join([*known, *others])}."
         )
-    return {name: others[name] if name in others else known[name]() for name in aim.outputs}
+    return {name: others[name] if name in others else known[name]() for name in names}
 
 
 def _known(

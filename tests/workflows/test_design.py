@@ -66,7 +66,7 @@ def test_the_designs_are_written_and_can_be_computed_again(idml, generator, tmp_
     with tifffile.TiffFile(run / "designs" / "design_00.tiff") as file:
         np.testing.assert_allclose(file.asarray(), expected, atol=1e-6)
     config = options(generator, property=("conductivity-rows",), maximize=True)
-    wanted = properties_of(config, aim_of(config), None)["conductivity-rows"]
+    wanted = properties_of(config, aim_of(config).outputs, None)["conductivity-rows"]
     assert float(wanted(expected > 0.5)) == pytest.approx(values[0], rel=1e-4)
     assert "SCALARS flux_along_rows float 1" in (run / "designs" / "design_00.vtk").read_text()
     with (run / "evaluations.csv").open() as file:
@@ -193,7 +193,7 @@ NAMED = (
 def test_every_property_is_that_of_its_own_function(generator, name):
     """Layers along the rows, one half of the pixels: what each property of them is, is known."""
     config = options(generator, goal=(f"{name}=max",), young=(0.0, 2.0), poisson=(0.0, 0.0))
-    found = properties_of(config, aim_of(config), None)[name]
+    found = properties_of(config, aim_of(config).outputs, None)[name]
     phase = np.zeros((12, 12), bool)
     phase[:, 3:6] = phase[:, 9:12] = True
     rows = {"tortuosity-cols": np.inf, "percolation-rows": 1.0, "mean-thickness": 3.0}
@@ -215,7 +215,7 @@ def test_every_property_is_that_of_its_own_function(generator, name):
 def test_without_an_axis_a_property_is_the_mean_over_both(generator, name):
     along = [f"{name}-{axis}" for axis in ("rows", "cols")]
     config = options(generator, property=(name, *along), maximize=True)
-    found = properties_of(config, aim_of(config), None)
+    found = properties_of(config, aim_of(config).outputs, None)
     phase = np.zeros((12, 12), bool)
     phase[:, 3:6] = phase[2:5, 6:] = True
     mean, rows, cols = (float(found[each](phase)) for each in (name, *along))

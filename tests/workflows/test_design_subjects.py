@@ -3,11 +3,14 @@
 import json
 
 import imageio.v3 as imageio
+import jax
 import numpy as np
 import pytest
 import tifffile
 
-from idml_jax import data, design, statistics, training
+from idml_jax import data, design, report, statistics, training
+from idml_jax.training.adversarial_state import initial_state
+from idml_jax.training.checkpoint import Checkpoints
 from idml_jax.workflows.design import Config
 from idml_jax.workflows.design_like import like_of
 from idml_jax.workflows.design_subject import space_of, subject_of
@@ -146,6 +149,27 @@ def test_a_design_is_kept_typical(idml, grey, tmp_path):
     assert 0 < results["searches"]["random"]["feasible"] < 12
 
 
+def test_a_design_looks_real_to_the_discriminator_of_the_training(idml, tmp_path):
+    trained, run = tmp_path / "trained", tmp_path / "run"
+    recipe = training.Recipe.of_size((16, 16), width=8)
+    _, state = initial_state(*recipe.networks(), recipe.transform())
+    report.claim(trained / "generator.json", recipe.plain())
+    with Checkpoints(trained / "checkpoints") as checkpoints:
+        checkpoints.save(1, state)
+    status, _, error = idml(
+        "design", "--generator", trained, "--run", run, "--goal", "realism=max",
+        "--strategies", "gradient", *FEW,
+    )  # fmt: skip
+    assert status == 0, error
+    results = json.loads((run / "result.json").read_text())["designs"]
+    gan, discriminator = training.load_generator(trained), training.load_discriminator(trained)
+    alone = jax.jit(jax.vmap(lambda image: discriminator(image[None])[0]))
+    typical = np.asarray(alone(gan.sample(jax.random.key(0), 256)))
+    found = np.asarray(alone(gan(np.load(run / "designs" / "latents.npy"))))
+    expected = (found - typical.mean()) / typical.std()
+    np.testing.assert_allclose(results["realism"], expected, rtol=1e-3, atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("which", "options", "rule"),
     [
@@ -159,6 +183,12 @@ def test_a_design_is_kept_typical(idml, grey, tmp_path):
         ("phases", ("--phase", "7", "--like", "x.png"), "is for generators of grey images"),
         ("grey", ("--like", "nowhere.png"), "nowhere.png"),
         ("grey", ("--goal", "young=max", "typical=max", "--strategies", "cma-es"), "one objective"),
+        ("grey", ("--goal", "realism=max"), "holds no discriminator"),
+        (
+            "told",
+            ("--goal", "realism=max", "--wanted", "etch=nital"),
+            "say all of it by --wanted: h",
+        ),
         ("grey", ("--goal", "typical=max", "--strategies", "gradient"), "has no slope to follow"),
     ],
 )
