@@ -125,12 +125,12 @@ def specimens_of(number: int, random: np.random.Generator) -> list[data.Microgra
     return micrographs
 
 
-def crops_of(micrographs: Sequence[Sequence[data.Micrograph]], seed: int) -> Crops:
-    """All crops, class by class, turned at random as the generated images are."""
+def crops_of(micrographs: Sequence[Sequence[data.Micrograph]]) -> Crops:
+    """All crops, class by class."""
     images = [data.grid_crops(each.image, CROP) for group in micrographs for each in group]
     labels = np.repeat(np.arange(CLASSES), [EACH * len(group) for group in micrographs])
-    turned = data.turn_at_random(jax.random.key(seed), np.concatenate(images))
-    return Crops(np.asarray(turned), labels, texture(turned))
+    crops = np.concatenate(images)
+    return Crops(crops, labels, texture(crops))
 
 
 def _however_turned(along: Array, across: Array) -> Array:

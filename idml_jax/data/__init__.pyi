@@ -6,6 +6,7 @@ from .contrast import equalize_contrast as equalize_contrast
 from .contrast import mean_chord_length as mean_chord_length
 from .crops import Cut as Cut
 from .crops import Resident as Resident
+from .crops import Turns as Turns
 from .crops import check_sizes as check_sizes
 from .crops import grid_crops as grid_crops
 from .crops import keep_on_device as keep_on_device

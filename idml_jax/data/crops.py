@@ -1,7 +1,7 @@
 """Crops of micrographs: random ones, drawn and augmented on the device, and a grid of all."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,9 @@ from idml_jax.typing import Array, Bytes, Image, Images
 
 Size: TypeAlias = int | tuple[int, int]
 """Side of a square, or rows and cols; in pixels."""
+
+Turns: TypeAlias = Literal["all", "mirrors", "none"]
+"""Which of their symmetries crops are turned by."""
 
 
 class Resident(NamedTuple):
@@ -106,12 +109,14 @@ def keep_on_device(micrographs: Sequence[Micrograph], *, size: Size) -> Resident
     return Resident(jnp.asarray(frame), jnp.asarray(sizes))
 
 
-def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: Size) -> Images:
+def random_crops(
+    key: PRNGKeyArray, resident: Resident, *, count: int, size: Size, turns: Turns = "all"
+) -> Images:
     """Crops at random places, randomly turned and mirrored.
 
     Every place of every micrograph is equally likely, and so is each of the
     eight symmetries of a square, or four of an oblong. Runs under `jax.jit` with
-    `count` and `size` static.
+    `count`, `size` and `turns` static.
 
     Parameters
     ----------
@@ -123,23 +128,27 @@ def random_crops(key: PRNGKeyArray, resident: Resident, *, count: int, size: Siz
         Number of crops.
     size : int or pair of int
         Their side, or rows and cols, in pixels.
+    turns : {"all", "mirrors", "none"}
+        Which symmetries: "mirrors" leave rows rows and cols cols, for materials that have
+        directions, as rolled ones; "none" is for those of which even a mirror image is another
+        material, or whose up and down differ.
 
     Returns
     -------
     crops : float32 array of shape (count, rows, cols, channels)
         Values in [0, 1].
     """
-    return random_crops_and_sources(key, resident, count=count, size=size)[0]
+    return random_crops_and_sources(key, resident, count=count, size=size, turns=turns)[0]
 
 
 def random_crops_and_sources(
-    key: PRNGKeyArray, resident: Resident, *, count: int, size: Size
+    key: PRNGKeyArray, resident: Resident, *, count: int, size: Size, turns: Turns = "all"
 ) -> tuple[Images, Int[Array, " count"]]:
     """`random_crops`, and for each the number of the micrograph that it was cut from.
 
     Parameters
     ----------
-    key, resident, count, size
+    key, resident, count, size, turns
         As for `random_crops`.
 
     Returns
@@ -164,11 +173,17 @@ def random_crops_and_sources(
             (index.astype(start.dtype), start[0], start[1], zero),
             (1, rows, cols, channels),
         )[0]
-        symmetries = 8 if rows == cols else 4
-        return turned(image, jax.random.randint(turn, (), 0, symmetries)), index
+        symmetry = jax.random.randint(turn, (), 0, symmetries_of(turns, (rows, cols)))
+        return turned(image, symmetry), index
 
     crops, indices = jax.vmap(crop)(jax.random.split(key, count))
     return crops.astype(jnp.float32) / jnp.float32(255), indices
+
+
+def symmetries_of(turns: Turns, size: tuple[int, int]) -> int:
+    """How many of the symmetries that `turned` counts are meant, of crops of a size."""
+    square = size[0] == size[1]
+    return {"all": 8 if square else 4, "mirrors": 4, "none": 1}[turns]
 
 
 def turn_at_random(key: PRNGKeyArray, images: Images) -> Images:

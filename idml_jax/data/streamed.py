@@ -7,7 +7,16 @@ from collections.abc import Generator, Sequence
 import grain
 import numpy as np
 
-from idml_jax.data.crops import Cut, Size, channels_of, check_sizes, in_bytes, rows_and_cols
+from idml_jax.data.crops import (
+    Cut,
+    Size,
+    Turns,
+    channels_of,
+    check_sizes,
+    in_bytes,
+    rows_and_cols,
+    symmetries_of,
+)
 from idml_jax.data.micrograph import Micrograph
 
 READING = grain.ReadOptions(num_threads=8, prefetch_buffer_size=8)
@@ -18,12 +27,15 @@ that are not made for them, and cutting waits for the disk more than it computes
 class _Crops:
     """A source of crops for grain; they never come to an end."""
 
-    def __init__(self, micrographs: Sequence[Micrograph], size: Size, seed: int, stream: int):
+    def __init__(
+        self, micrographs: Sequence[Micrograph], size: Size, seed: int, stream: int, turns: Turns
+    ):
         check_sizes(micrographs, size=size)
         channels_of(micrographs)
         self._micrographs = micrographs
         self._extent = rows_and_cols(size)
         self._seed, self._stream = seed % 2**64, stream
+        self._symmetries = symmetries_of(turns, self._extent)
         places = [
             (each.size[0] - self._extent[0] + 1, each.size[1] - self._extent[1] + 1)
             for each in micrographs
@@ -45,12 +57,17 @@ class _Crops:
         rows, cols = self._extent
         micrograph = self._micrographs[source]
         crop = np.asarray(micrograph.image[row : row + rows, col : col + cols])
-        symmetry = int(random.integers(8 if rows == cols else 4))
+        symmetry = int(random.integers(self._symmetries))
         return Cut(_turned(in_bytes(crop, micrograph), symmetry), np.array(source, np.int32))
 
 
 def streamed_crops(
-    micrographs: Sequence[Micrograph], *, size: Size, seed: int, stream: int = 0
+    micrographs: Sequence[Micrograph],
+    *,
+    size: Size,
+    seed: int,
+    stream: int = 0,
+    turns: Turns = "all",
 ) -> grain.MapDataset[Cut]:
     """Crops at random places, randomly turned and mirrored, cut from micrographs on the host.
 
@@ -67,6 +84,8 @@ def streamed_crops(
     seed : int
     stream : int
         Another one has other crops.
+    turns : {"all", "mirrors", "none"}
+        As for `random_crops`.
 
     Returns
     -------
@@ -86,7 +105,7 @@ def streamed_crops(
     >>> crops[10**12].images.shape
     (4, 4, 1)
     """
-    return grain.MapDataset.source(_Crops(micrographs, size, seed, stream))
+    return grain.MapDataset.source(_Crops(micrographs, size, seed, stream, turns))
 
 
 def batches_of(

@@ -93,8 +93,14 @@ class StreamedFeed:
             self._open.close()
 
     def _crops(self, stream: int):
-        size, seed = self._recipe.size, self._recipe.seed
-        return data.streamed_crops(self._micrographs, size=size, seed=seed, stream=stream)
+        recipe = self._recipe
+        return data.streamed_crops(
+            self._micrographs,
+            size=recipe.size,
+            seed=recipe.seed,
+            stream=stream,
+            turns=recipe.turns,
+        )
 
     def _batches(self, attempt: int, shard: tuple[int, int]):
         return data.batches_of(self._crops(attempt), self._counts, shard=shard)

@@ -10,7 +10,7 @@ import optax
 from flax import nnx
 from jax.typing import DTypeLike
 
-from idml_jax.data import CONTRAST
+from idml_jax.data import CONTRAST, Turns
 from idml_jax.models import Discriminator, Generator, Output
 from idml_jax.training.adversarial_state import Loss, StepOptions
 from idml_jax.training.conditions import Condition
@@ -22,7 +22,7 @@ FIRST_SIZE = 8
 QUICK_GROWTH = Growth(images=(1600, 4000, 7200, 6400), batches=(16, 16, 8, 8))
 """8 to 64 pixels in about six minutes on two CPU cores."""
 
-NEWER_FIELDS = ("meanings", "labels", "contrast", "noise_from")
+NEWER_FIELDS = ("meanings", "labels", "contrast", "noise_from", "turns")
 """Those that came after recipes which were written without them."""
 
 
@@ -58,6 +58,9 @@ class Recipe:
         Whether the generator adds noise at every pixel, of strengths that it learns.
     noise_from : int
         First level that adds it.
+    turns : {"all", "mirrors", "none"}
+        How crops are turned at random: see `data.random_crops`. With all of their symmetries the
+        images know no direction, whatever the material does.
     growth : Growth
         Images and batch size at each level.
     loss : {"non-saturating", "wasserstein"}
@@ -99,6 +102,7 @@ class Recipe:
     periodic: bool = True
     noise: bool = True
     noise_from: int = 0
+    turns: Turns = "all"
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
     penalties: tuple[float, ...] = (0.1, 0.1, 0.1, 0.2)

@@ -83,8 +83,9 @@ class RealImages:
         if isinstance(fed, Cut):
             crops, sources = fed.images.astype(jnp.float32) / jnp.float32(255), fed.sources
         else:
-            size = self.recipe.size
-            crops, sources = random_crops_and_sources(key, fed, count=count, size=size)
+            crops, sources = random_crops_and_sources(
+                key, fed, count=count, size=self.recipe.size, turns=self.recipe.turns
+            )
         return crops, self._conditions_of(crops, sources)
 
     def _conditions_of(self, crops: Images, sources: Int[Array, " count"]) -> Conditions | None:

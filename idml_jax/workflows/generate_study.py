@@ -10,6 +10,7 @@ from idml_jax.errors import InputError
 from idml_jax.typing import Images
 from idml_jax.workflows.assessment import Assessment, assess, told
 from idml_jax.workflows.conditioning import training_conditions
+from idml_jax.workflows.directions import tell_of_directions
 from idml_jax.workflows.generate_train import Config
 from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
@@ -30,8 +31,8 @@ def recipe_of(config: Config) -> training.Recipe:
     """
     size = (config.size[0], config.size[-1])
     names = (
-        "width features shown penalty latent_features periodic noise noise_from loss augmented "
-        "precision parts contrast seed"
+        "width features shown penalty latent_features periodic noise noise_from turns loss "
+        "augmented precision parts contrast seed"
     ).split()
     options = {name: getattr(config, name) for name in names}
     try:
@@ -61,6 +62,7 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
     """From checked micrographs to a trained generator, ``report.html`` and ``result.json``."""
     began = time.perf_counter()
     print(material)
+    tell_of_directions(material.train, recipe.turns)
 
     def show(images: Images, done: int) -> None:
         picture = report.sheet(greys(np.asarray(images), material.labels), columns=4)

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from idml_jax.errors import InputError
 
 NEWER_OPTIONS = (
-    "conditions classes volume_fraction phases contrast features shown penalty noise noise_from"
+    "conditions classes volume_fraction phases contrast features shown penalty noise noise_from "
+    "turns"
 ).split()
 """Those that came after runs whose folders do not know them."""
 
@@ -69,6 +70,10 @@ class Config:
     noise_from: int = 0
     """First level that adds it, 0 the coarsest: from the last one on, faces come out even and
     grained."""
+    turns: Literal["all", "mirrors", "none"] = "all"
+    """How crops are turned at random: by every symmetry of their shape; by those that leave rows
+    rows and cols cols, where the material has directions, as a rolled one; or not at all, where a
+    mirror image is another material."""
     loss: Literal["non-saturating", "wasserstein"] = "non-saturating"
     """Logistic loss with R1 penalty, or Wasserstein loss with gradient penalty."""
     augmented: bool = False

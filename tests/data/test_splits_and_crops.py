@@ -14,6 +14,7 @@ from idml_jax.data import (
     random_crops,
     random_crops_and_sources,
     split_by_specimen,
+    streamed_crops,
     turn_at_random,
 )
 from idml_jax.errors import InputError
@@ -176,6 +177,25 @@ def test_oblong_crops_are_pieces_in_their_four_symmetries_and_say_where_they_are
     found = np.ascontiguousarray(np.rint(np.asarray(crops)[..., 0] * 255).astype(int))
     assert {crop.tobytes() for crop in found} == set(known)
     assert [known[crop.tobytes()] for crop in found] == np.asarray(sources).tolist()
+
+
+@pytest.mark.parametrize("way", ["resident", "streamed"])
+@pytest.mark.parametrize(("turns", "symmetries"), [("mirrors", 4), ("none", 1)])
+def test_directions_are_kept_where_they_are_to_be(way, turns, symmetries, getkey):
+    """Of squares: no quarter turn, or no turn at all; each that is left equally often."""
+    image = np.arange(9, dtype=np.float32).reshape(3, 3) / 255
+    micrographs = [Micrograph(image[..., None], "square")]
+    if way == "resident":
+        resident = keep_on_device(micrographs, size=3)
+        found = np.asarray(random_crops(getkey(), resident, count=800, size=3, turns=turns)) * 255
+    else:
+        crops = streamed_crops(micrographs, size=3, seed=0, turns=turns)
+        found = np.stack([crops[index].images for index in range(800)])
+    pixels = np.rint(image * 255)
+    kept = [pixels, pixels[::-1, ::-1], pixels[:, ::-1], pixels[::-1]][:symmetries]
+    counts = [int((np.rint(found[..., 0]) == each).all(axis=(1, 2)).sum()) for each in kept]
+    assert sum(counts) == 800
+    assert abs(np.array(counts) - 800 / symmetries).max() < 5 * np.sqrt(800 / symmetries)
 
 
 @pytest.mark.parametrize(("shape", "symmetries"), [((3, 3), 8), ((3, 4), 4)])
