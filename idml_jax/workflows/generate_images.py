@@ -1,6 +1,7 @@
 """Images of a generator written to files."""
 
 import io
+from collections.abc import Sequence
 
 import imageio.v3 as imageio
 import jax
@@ -15,6 +16,7 @@ from idml_jax import report, training
 from idml_jax.errors import InputError
 from idml_jax.training.conditions import shown
 from idml_jax.typing import Image
+from idml_jax.workflows import generate_interpolate
 from idml_jax.workflows.conditioning import check_told, values_of
 from idml_jax.workflows.generate_sample import Config
 from idml_jax.workflows.told import by_name
@@ -66,12 +68,18 @@ def write_samples(config: Config) -> None:
         np.save(buffer := io.BytesIO(), drawn)
         report.write_atomically(config.out / f"{name}.npy", buffer.getvalue())
     if told:
-        head = ["image", *told[0]]
-        rows = [(number, *map(shown, row.values())) for number, row in enumerate(told)]
-        report.write_atomically(config.out / "conditions.csv", report.csv_text(head, rows))
+        report.write_atomically(config.out / "conditions.csv", told_text("image", told))
 
 
-def told_of(config: Config, recipe: training.Recipe) -> list[dict[str, float | str]]:
+def told_text(what: str, told: Sequence[dict[str, float | str]]) -> str:
+    """A table of what a generator was told, a row each."""
+    rows = [(number, *map(shown, row.values())) for number, row in enumerate(told)]
+    return report.csv_text([what, *told[0]], rows)
+
+
+def told_of(
+    config: Config | generate_interpolate.Config, recipe: training.Recipe
+) -> list[dict[str, float | str]]:
     """What the generator is told of each image, in the user's units; nothing if it is told nothing.
 
     Raises

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.told import by_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +24,11 @@ class Config:
     """Pairs of latents: rows of the sheet."""
     steps: int = 9
     """Images from the one to the other, both included."""
+    wanted: tuple[str, ...] = ()
+    """What is wanted of the images, where the generator is told anything: as hours=24 class=nital.
+    By default each row is what an image of the training was, at random."""
     seed: int = 0
-    """Of the latents."""
+    """Of the latents, and of what is drawn."""
 
     def check(self) -> None:
         """Refuse options out of range.
@@ -35,6 +39,7 @@ class Config:
             raise InputError(f"--count (={self.count}) must be at least 1.")
         if self.steps < 2:
             raise InputError(f"--steps (={self.steps}) count both ends: 2 at least.")
+        by_name(self.wanted)
 
 
 def run(config: Config) -> None:

@@ -17,7 +17,9 @@ from idml_jax.errors import InputError
 from idml_jax.typing import Array, Images
 from idml_jax.workflows import generate_evaluate, generate_interpolate, generate_project
 from idml_jax.workflows.assessment import assess
+from idml_jax.workflows.generate_images import told_of, told_text
 from idml_jax.workflows.material import Material, material_of_run
+from idml_jax.workflows.phases import greys
 from idml_jax.workflows.provenance import versions
 
 
@@ -27,8 +29,7 @@ def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
     recipe = gan.recipe
     if recipe.codes or (recipe.conditions and not recipe.meanings):
         raise _told(config.run)
-    if recipe.channels > 1 and not recipe.labels:
-        raise _of_channels(config.run, recipe)
+    _check_channels(config.run, recipe)
     encoder = None if config.encoder is None else _encoder(config.encoder, recipe)
     material = _material(config, gan, config.conditions)
     _claim(config, gan, material)
@@ -51,20 +52,33 @@ def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
 
 
 def interpolate(config: generate_interpolate.Config) -> None:
-    """Write ``interpolation.png``, and the images and latents as arrays."""
-    gan = unconditional(config.run)
+    """Write ``interpolation.png``, the images and latents as arrays, and what was told."""
+    gan = training.load_generator(config.run)
+    told = told_of(config, gan.recipe)
+    _check_channels(config.run, gan.recipe)
     _claim(config, gan)
     ends = design.random_latents(2 * config.count, gan.latent_features, seed=config.seed)
     latents = design.interpolate_latents(ends[::2], ends[1::2], config.steps)
-    images = np.concatenate([np.asarray(gan(way)) for way in latents])
-    _write_sheet(config.out / "interpolation.png", images, config.steps)
+    conditions = training.encode_conditions(gan.recipe.meanings, told) if told else None
+    images = []
+    for row, way in enumerate(latents):
+        # All of a row are told the same: what changes is of the latents.
+        wanted = None if conditions is None else np.repeat(conditions[[row]], config.steps, axis=0)
+        images.append(np.asarray(gan(way, wanted)))
+    greys_of_all = greys(np.concatenate(images), gan.recipe.labels)
+    _write_sheet(config.out / "interpolation.png", greys_of_all, config.steps)
     _write_array(config.out / "latents.npy", latents)
-    _write_array(config.out / "images.npy", images.reshape(*latents.shape[:2], *images.shape[1:]))
+    _write_array(config.out / "images.npy", np.stack(images))
+    if told:
+        report.write_atomically(config.out / "conditions.csv", told_text("row", told))
 
 
 def project(config: generate_project.Config) -> str:
     """Write ``projection.png``, latents and images, ``errors.csv``; the table for the terminal."""
-    gan = unconditional(config.run)
+    gan = training.load_generator(config.run)
+    if gan.recipe.conditions + gan.recipe.codes:
+        raise _told(config.run)
+    _check_channels(config.run, gan.recipe)
     material = _material(config, gan)
     _claim(config, gan, material)
     seed = config.seed or 0
@@ -77,10 +91,11 @@ def project(config: generate_project.Config) -> str:
     crops = np.stack([cut[place][1] for place in order])
     found = design.project(gan, crops, steps=config.steps, seed=seed)
     halves = np.concatenate([crops, found.images])
-    _write_sheet(config.out / "projection.png", halves, len(crops))
+    _write_sheet(config.out / "projection.png", greys(halves, gan.recipe.labels), len(crops))
     _write_array(config.out / "latents.npy", found.latents)
     _write_array(config.out / "images.npy", found.images)
-    deviation = crops.std(axis=(1, 2, 3))
+    # Of phases the even image has the shares of all of them.
+    deviation = np.sqrt(crops.var(axis=(1, 2)).mean(axis=-1))
     head = ("micrograph", "crop", "rms error", "of the best random image", "of a grey image")
     rows = [
         (cut[place][0], number, *(f"{value:.4f}" for value in values))
@@ -94,22 +109,6 @@ def project(config: generate_project.Config) -> str:
     return report.aligned_text(
         [(name, f"{value:.4f}") for name, value in zip(names, medians, strict=True)]
     )
-
-
-def unconditional(run: pathlib.Path) -> training.ProgressiveGAN:
-    """A generator of grey images that is told nothing but latents.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is of another kind.
-    """
-    gan = training.load_generator(run)
-    if gan.recipe.conditions + gan.recipe.codes:
-        raise _told(run)
-    if gan.recipe.channels > 1:
-        raise _of_channels(run, gan.recipe)
-    return gan
 
 
 def parameters_digest(gan: training.ProgressiveGAN) -> str:
@@ -126,11 +125,12 @@ def _told(run: pathlib.Path) -> InputError:
     )
 
 
-def _of_channels(run: pathlib.Path, recipe: training.Recipe) -> InputError:
-    return InputError(
-        f"{run}: this generator's images have {recipe.channels} channels; use it in Python, where "
-        "micrographs of as many can be given."
-    )
+def _check_channels(run: pathlib.Path, recipe: training.Recipe) -> None:
+    if recipe.channels > 1 and not recipe.labels:
+        raise InputError(
+            f"{run}: this generator's images have {recipe.channels} channels; use it in Python, "
+            "where micrographs of as many can be given."
+        )
 
 
 def _encoder(run: pathlib.Path, recipe: training.Recipe) -> Callable[[Images], Array]:
@@ -175,15 +175,15 @@ def _plain(config: Any) -> dict[str, Any]:
     return {
         name: str(value) if isinstance(value, pathlib.Path) else value
         for name, value in dataclasses.asdict(config).items()
-        # Without a table the options are those of a folder from before there could be one.
-        if name != "out" and (value is not None or name != "conditions")
+        # Without them the options are those of a folder from before there could be any.
+        if name != "out" and (value or name not in ("conditions", "wanted"))
     }
 
 
 def _write_sheet(
-    path: pathlib.Path, images: Float[np.ndarray, "count rows cols 1"], columns: int
+    path: pathlib.Path, images: Float[np.ndarray, "count rows cols"], columns: int
 ) -> None:
-    report.write_grey_png(path, report.sheet(images[..., 0], columns=columns))
+    report.write_grey_png(path, report.sheet(images, columns=columns))
 
 
 def _write_array(path: pathlib.Path, array: Float[np.ndarray, "*shape"]) -> None:

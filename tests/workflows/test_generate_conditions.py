@@ -226,9 +226,22 @@ def test_it_is_evaluated_beside_other_micrographs_of_which_the_same_is_known(
         "held-out": 4,
         "training": 2,
     }
-    for task in ("interpolate", "project"):
-        status, _, error = idml("generate", task, "--run", file, "--out", tmp_path / task)
-        assert (status, error.count("\n")) == (2, 1) and "use it in Python" in error
+    status, _, error = idml("generate", "project", "--run", file, "--out", tmp_path / "project")
+    assert (status, error.count("\n")) == (2, 1) and "use it in Python" in error
+    between = tmp_path / "between"
+    options = ("--run", file, "--out", between, "--count", 3, "--steps", 4)
+    assert idml("generate", "interpolate", *options)[0] == 0
+    rows = rows_of(between / "conditions.csv")
+    # Each row is told one thing, and made of it.
+    gan = training.load_generator(file)
+    told = [{name: value for name, value in row.items() if name != "row"} for row in rows]
+    conditions = training.encode_conditions(gan.recipe.meanings, told)
+    latents, images = (np.load(between / f"{name}.npy") for name in ("latents", "images"))
+    expected = gan(latents[2], np.repeat(conditions[[2]], 4, axis=0))
+    np.testing.assert_allclose(images[2], expected, atol=1e-5)
+    wanted = ("--wanted", "hours=8", "etch=nital", "volume fraction=0.4")
+    status, _, error = idml("generate", "interpolate", *options, *wanted)
+    assert (status, error.count("\n")) == (2, 1) and "wanted" in error
 
 
 @pytest.mark.parametrize(
@@ -361,6 +374,9 @@ def test_phases_of_classes_come_out_under_the_users_own_labels(idml, label_class
     # The same micrographs are held out.
     options = json.loads((evaluated / "options.json").read_text())
     assert {name: options[name] for name in names} == names
+    between = ("--run", run, "--out", tmp_path / "between", "--count", 2, *wanted)
+    assert idml("generate", "interpolate", *between)[0] == 0
+    assert np.load(tmp_path / "between" / "images.npy").shape == (2, 9, 8, 8, 3)
 
 
 def test_folders_that_are_no_classes_are_refused(idml, micrographs, tmp_path):
