@@ -36,33 +36,28 @@ class Like(NamedTuple):
         """By which a run knows that it goes on with the same image."""
         return {"like": hashlib.sha256(self.grey.tobytes()).hexdigest()[:16]}
 
-    def properties(self) -> dict[str, properties.Property]:
+    def errors(self) -> dict[str, properties.Property]:
         """Relative errors of the statistics of a design, by the names that a user may give."""
-        shape = (2 * self.reach + 1,) * 2
         s2 = statistics.two_point_correlation(self.phase, periodic=False)
         middle = [side // 2 for side in s2.shape]
         window = tuple(slice(at - self.reach, at + self.reach + 1) for at in middle)
-        assert s2[window].shape == shape
-        targets = {
-            "two-point-error": [statistics.two_point_target(s2[window], periodic=False)],
-            "lineal-path-error": [
-                statistics.lineal_path_target(
-                    statistics.lineal_path(
-                        self.phase, axis=axis, periodic=False, longest=self.reach
-                    ),
-                    axis=axis,
-                    periodic=False,
-                )
-                for axis in (0, 1)
-            ],
-        }
-        names = {
-            "two-point-error": "relative error of the two-point correlation",
-            "lineal-path-error": "relative error of the lineal paths",
+        paths = [
+            statistics.lineal_path(self.phase, axis=axis, periodic=False, longest=self.reach)
+            for axis in (0, 1)
+        ]
+        of_path = [
+            statistics.lineal_path_target(path, axis=axis, periodic=False)
+            for axis, path in enumerate(paths)
+        ]
+        targets_of = {
+            "two-point": [statistics.two_point_target(s2[window], periodic=False)],
+            "lineal-path": of_path,
         }
         return {
-            name: properties.Property(functools.partial(_mean_error, each), names[name])
-            for name, each in targets.items()
+            f"{name}-error": properties.Property(
+                functools.partial(_mean_error, targets), f"relative {name} error"
+            )
+            for name, targets in targets_of.items()
         }
 
     def show(

@@ -56,7 +56,7 @@ class Judges(NamedTuple):
         of_images = realism_of(config, aim, subject)
         if config.command is not None:
             return cls({}, {}, {}, typical)
-        others = {} if like is None else like.properties()
+        others = {} if like is None else like.errors()
         others["typical"] = properties.Property(
             lambda phase: typical().judge(phase[None]).overall[0], "typical", compiled=False
         )

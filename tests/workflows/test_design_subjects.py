@@ -125,7 +125,7 @@ def test_a_design_is_like_an_image(idml, grey, tmp_path):
     like = like_of(config, subject_of(config))
     assert like.grey.shape == (16, 16) and like.reach == 4
     given = np.asarray(data.equalize_contrast(data.Micrograph(image[..., None], "x")).image)
-    errors = like.properties()
+    errors = like.errors()
     phase = given[..., 0] > 0.5
     assert float(errors["two-point-error"](phase)) < 1e-6
     assert float(errors["lineal-path-error"](phase)) < 1e-6
