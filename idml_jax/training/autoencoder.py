@@ -1,7 +1,6 @@
 """Train variational autoencoders; a trained one as an encoder and a generator."""
 
 import collections
-import dataclasses
 import functools
 import hashlib
 import pathlib
@@ -152,7 +151,7 @@ def train_autoencoder(
     """
     run = pathlib.Path(run)
     source, draw, digest = _source(examples, conditions, recipe)
-    claim(run / "autoencoder.json", dataclasses.asdict(recipe) | {"examples": digest})
+    claim(run / "autoencoder.json", recipe.plain() | {"examples": digest})
     transform, network = recipe.transform(), recipe.network()
     structure, parameters = nnx.split(network)
     state = FitState.of(parameters, transform)
@@ -219,7 +218,8 @@ def _source(
     _check(examples, conditions, recipe)
 
     def drawn_crops(key, source):
-        return random_crops(key, source, count=recipe.batch, size=recipe.shape[0]), None
+        count, size = recipe.batch, recipe.shape[0]
+        return random_crops(key, source, count=count, size=size, turns=recipe.turns), None
 
     def drawn_images(key, source):
         chosen = jax.random.choice(key, len(examples), (recipe.batch,), replace=False)

@@ -6,6 +6,7 @@ from typing import Any, Literal, TypeAlias
 import optax
 from flax import nnx
 
+from idml_jax.data import Turns
 from idml_jax.models import Likelihood, RotationInvariantVAE, VariationalAutoencoder
 from idml_jax.training.optimization import warmed_up_adam
 
@@ -38,6 +39,8 @@ class AutoencoderRecipe:
         Whether images tile the plane, if "convolutional".
     shift : float
         Of "rotation-invariant" ones: standard deviation of shifts, in half sides.
+    turns : {"all", "mirrors", "none"}
+        How crops of micrographs are turned at random, as in `data.random_crops`.
     beta : float
         Weight of the divergence: 1 for the evidence's lower bound, more for latents that are
         less entangled [1]_.
@@ -64,6 +67,7 @@ class AutoencoderRecipe:
     conditions: int = 0
     periodic: bool = True
     shift: float = 0.1
+    turns: Turns = "all"
     beta: float = 1.0
     warm_up: int = 0
     steps: int = 2000
@@ -92,8 +96,18 @@ class AutoencoderRecipe:
         """The optimizer."""
         return warmed_up_adam(self.learning_rate, self.steps)
 
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values; of the newest one only what is not the default.
+
+        So the options of a run from before there was any are the same, and it goes on.
+        """
+        plain = dataclasses.asdict(self)
+        if self.turns == "all":
+            del plain["turns"]
+        return plain
+
     @classmethod
     def from_plain(cls, options: dict[str, Any]) -> "AutoencoderRecipe":
-        """The recipe of what `dataclasses.asdict` made of it, and JSON of that."""
+        """The recipe of what `plain` made of it, and JSON of that."""
         lists = {name: tuple(options[name]) for name in ("shape", "features")}
         return cls(**{**options, **lists})

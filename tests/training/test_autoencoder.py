@@ -121,6 +121,20 @@ def test_crops_of_micrographs_are_learned_from(tmp_path):
         training.train_autoencoder(micrographs, turned, run=tmp_path)
 
 
+def test_directions_of_micrographs_are_kept_where_they_are_to_be(tmp_path):
+    """Layers along the cols: turned by quarters they would vary along both axes alike."""
+    layers = np.tile(np.repeat(np.float32([0, 1]), 4)[:, None, None], (5, 40, 1))
+    recipe = dataclasses.replace(RECIPE, turns="mirrors", steps=150)
+    assert training.AutoencoderRecipe.from_plain(recipe.plain()) == recipe
+    assert "turns" not in RECIPE.plain()
+    autoencoder = training.train_autoencoder(
+        [Micrograph(layers, "layers")], recipe, run=tmp_path / "run"
+    )
+    made = autoencoder.sample(jax.random.key(0), 32)
+    along, across = (np.abs(np.diff(made, axis=axis)).mean() for axis in (2, 1))
+    assert along < 0.6 * across
+
+
 def test_penalty_beside_the_likelihood_is_heeded(tmp_path):
     # Of images that are half bright everywhere, reconstructions are asked to be darker.
     images = np.full((16, 8, 8, 1), 0.5, np.float32)
