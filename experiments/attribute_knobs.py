@@ -88,7 +88,7 @@ def grains(
 
 
 def micrographs(config: Config) -> tuple[list[data.Micrograph], list[data.Micrograph]]:
-    """Those to train on and held-out ones, of porosities and sizes that do not go together."""
+    """Those to train on and held-out ones, of porosities and sizes drawn independently."""
     random, key = np.random.default_rng(config.seed), jax.random.key(config.seed)
     made = []
     for number in tqdm(range(config.micrographs), desc="micrographs", delay=2):
@@ -105,8 +105,8 @@ def attributes(image: Float[Array, "rows cols 1"]) -> Float[Array, "2"]:
     The size is :math:`\pi \phi (1 - \phi) / s` with the surface s: one over the sum of one over
     the mean chord of the grains and one over that of the pores, and the length on which the
     two-point correlation begins to fall (P. Debye et al., J. Appl. Phys. 28, 679 (1957)). A mean
-    chord by itself changes with the porosity. In these media this size does by 5 %, and from crop
-    to crop by 3 to 8 %; `statistics.correlation_length` by 13 %, and by 7 to 15 %.
+    chord by itself changes with the porosity. In these media this size does by up to 5 %, and from
+    crop to crop by 3 to 8 %; `statistics.correlation_length` by up to 15 %, and by 7 to 15 %.
     """
     bright = statistics.bright_phase(image)
     surface = statistics.specific_surface(bright, periodic=False, method="crofton")
@@ -139,9 +139,7 @@ def generator(
     def make(numbers: np.ndarray, asked: np.ndarray) -> np.ndarray:
         told = (asked - mean) / deviation
         # Noise of its own for each latent, and the same wherever the knobs are.
-        return in_batches(
-            lambda x, on, own: gan(x, on, noise=own), 64, many[numbers], told, numbers
-        )
+        return in_batches(lambda *of: gan(*of[:2], noise=of[2]), 64, many[numbers], told, numbers)
 
     return make
 
