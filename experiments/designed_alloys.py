@@ -162,10 +162,8 @@ class Case:
 
 def _interval(gains: Float[np.ndarray, " seeds"]) -> str:
     """Mean, and the bootstrap interval of it at 95 %."""
-    random = np.random.default_rng(0)
-    means = random.choice(gains, (10_000, len(gains))).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return f"{gains.mean():.1f} [{low:.1f}, {high:.1f}]"
+    found = evaluation.bootstrap_mean([gains], resamples=10_000)
+    return f"{float(found.mean):.1f} [{float(found.low):.1f}, {float(found.high):.1f}]"
 
 
 if __name__ == "__main__":
