@@ -42,6 +42,16 @@ def optimized():
     jax.config.update("jax_disable_most_optimizations", quick)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_let_go():
+    """Each compiled program takes maps of memory, of which a process has 65530: so many tests do.
+
+    Programs are shared within a module, and hardly between them.
+    """
+    yield
+    jax.clear_caches()
+
+
 REAL_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
