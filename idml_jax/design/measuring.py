@@ -155,7 +155,7 @@ class Measured:
         ]
         return np.concatenate([np.asarray(self._made(part, noise)) for part in parts])
 
-    def _made(self, latents: Latents, noise: int) -> Images:
+    def _made(self, latents: Latents, noise: int | Array) -> Images:
         if self.repeats == 1 and noise == 0:
             return self.generator(latents)
         numbers = jnp.full(len(latents), noise, jnp.uint32)
@@ -203,12 +203,16 @@ class Measured:
             return jnp.stack([found[name] for name in aim.outputs])
 
         def all_of(latents: Latents, phase_of: Callable[[Image], Phase]) -> tuple[Array, Array]:
-            values, phases = [], []
-            for noise in range(self.repeats):
+            def of_noise(noise: int | Array) -> tuple[Array, Array]:
                 images = self._made(latents, noise)
-                phases.append(jax.vmap(phase_of)(images))
-                values.append(jax.vmap(of_one)(images, phases[-1]))
-            return jnp.stack(values, axis=1), jnp.stack(phases, axis=1)
+                phases = jax.vmap(phase_of)(images)
+                return jax.vmap(of_one)(images, phases), phases
+
+            if self.repeats == 1:
+                return jax.tree.map(lambda each: each[:, None], of_noise(0))
+            # One after the other: side by side each would be compiled.
+            found = jax.lax.map(of_noise, jnp.arange(self.repeats, dtype=jnp.uint32))
+            return jax.tree.map(lambda each: jnp.moveaxis(each, 0, 1), found)
 
         def score(latents: Latents, known: Float[Array, "batch outputs"]) -> Array:
             mean = all_of(latents, self.soft_phase)[0].mean(axis=1)
