@@ -28,6 +28,7 @@ from .objectives import Objective as Objective
 from .optimizing import Design as Design
 from .optimizing import evaluated as evaluated
 from .optimizing import optimize_latents as optimize_latents
+from .optimizing import strategies_for as strategies_for
 from .pareto import hypervolume as hypervolume
 from .pareto import nondominated as nondominated
 from .projection import Projection as Projection

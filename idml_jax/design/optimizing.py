@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
+from idml_jax.design.asking import Strategy
 from idml_jax.design.descent import Descent
 from idml_jax.design.history import History, same_point
 from idml_jax.design.measuring import Evaluator, GeneratorOfLatents, Measured
@@ -143,10 +144,7 @@ def optimize_latents(
     else:
         named = property if isinstance(property, Mapping) else {aim.outputs[0]: property}
         evaluator = Measured(generator, named, phase=phase, repeats=repeats, batch=batch)
-    made = {name: strategy_of(name, evaluations) for name in strategies}
-    # What cannot be is said before anything is evaluated.
-    if (check := getattr(evaluator, "check", None)) is not None:
-        check(aim, slopes=any(isinstance(each, Descent) for each in made.values()))
+    made = strategies_for(aim, evaluator, strategies, evaluations)
     begun = {
         name: Search(space, aim, run=run / name, strategy=each, start=start, seed=seed)
         for name, each in made.items()
@@ -173,6 +171,39 @@ def optimize_latents(
         start=start,
         searches=searches,
     )
+
+
+def strategies_for(
+    aim: Aim, evaluator: Evaluator, names: Sequence[str], evaluations: int
+) -> dict[str, Strategy]:
+    """Strategies by their names, if what they ask for is there: before anything is evaluated.
+
+    Parameters
+    ----------
+    aim : Aim
+    evaluator : Evaluator
+    names : sequence of str
+        See `strategy_of`.
+    evaluations : int
+        Budget of each search.
+
+    Returns
+    -------
+    strategies : dict from str to Strategy
+
+    Raises
+    ------
+    ValueError, InputError
+        If one cannot search for such an aim, or follows a slope that what is measured does not
+        have.
+    """
+    made = {name: strategy_of(name, evaluations) for name in names}
+    for strategy in made.values():
+        if (check := getattr(strategy, "check", None)) is not None:
+            check(aim)
+    if (check := getattr(evaluator, "check", None)) is not None:
+        check(aim, slopes=any(isinstance(each, Descent) for each in made.values()))
+    return made
 
 
 def evaluated(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import tyro
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +52,7 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without the folder: what its results are recognized by."""
-        options = {**dataclasses.asdict(self), "files": [str(path) for path in self.files]}
-        del options["out"]
-        return options
+        return plain_options(self, without=("out",))
 
     def check(self) -> None:
         """Refuse options out of range, or that do not go together.

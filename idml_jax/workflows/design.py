@@ -6,6 +6,7 @@ import pathlib
 from typing import Any, Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
 from idml_jax.workflows.told import by_name
 
 
@@ -113,6 +114,11 @@ class Config:
         Not when the options are put together: Tyro would make a box of lines of the message.
         """
         if self.like is not None and not (self.goal or self.property):
+            if self.command is not None:
+                raise InputError(
+                    "--like alone is what the toolkit measures: with --command say by --property "
+                    "what the program prints."
+                )
             if self.target or self.maximize or self.minimize:
                 raise InputError("--like alone is matched: leave out --target and the others.")
         elif bool(self.goal) == bool(self.property):
@@ -157,11 +163,7 @@ class Config:
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
         left = ("run", "evaluations", "designs", "timeout", "retries")
-        return {
-            name: str(value) if isinstance(value, pathlib.Path) else value
-            for name, value in dataclasses.asdict(self).items()
-            if name not in left
-        }
+        return plain_options(self, without=left, newer=("like", "wanted", "conditions"))
 
 
 def run(config: Config) -> None:

@@ -1,5 +1,7 @@
 """How real designs look to the network that learned to tell generated images from real ones."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,11 +44,16 @@ def realism_of(config: Config, aim: design.Aim, subject: Subject) -> dict[str, p
         # Each by itself: the network looks at how the images of a batch vary, too.
         return discriminator(image[None], subject.told_to(1))[0]
 
-    images = subject.sample(TYPICAL, seed=config.seed)
-    scores = np.asarray(jax.jit(lambda batch: jax.lax.map(score, batch, batch_size=32))(images))
-    mean, deviation = float(scores.mean()), float(scores.std()) or 1.0
+    @functools.cache
+    def typical() -> tuple[float, float]:
+        # Asked for while a measurement is traced, whose constants these numbers are.
+        with jax.ensure_compile_time_eval():
+            images = subject.sample(TYPICAL, seed=config.seed)
+            scores = np.asarray(jax.jit(lambda all: jax.lax.map(score, all, batch_size=32))(images))
+        return float(scores.mean()), float(scores.std()) or 1.0
 
     def standardized(image: Image) -> Array:
+        mean, deviation = typical()
         return (score(jnp.asarray(image)) - mean) / deviation
 
     return {NAME: properties.Property(standardized, NAME)}

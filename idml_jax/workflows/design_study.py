@@ -13,13 +13,13 @@ from jaxtyping import Float
 
 from idml_jax import design, evaluation, properties, report
 from idml_jax.workflows.design import Config
+from idml_jax.workflows.design_goals import aim_of, properties_of
 from idml_jax.workflows.design_like import Like, like_of
 from idml_jax.workflows.design_realism import realism_of
 from idml_jax.workflows.design_reference import Reference, reference_of
 from idml_jax.workflows.design_report import write_report
 from idml_jax.workflows.design_results import Found, numbers, write_designs
-from idml_jax.workflows.design_subject import Subject, space_of, subject_of
-from idml_jax.workflows.design_wanted import aim_of, properties_of
+from idml_jax.workflows.design_subject import Subject, check_directions, space_of, subject_of
 from idml_jax.workflows.generate_uses import parameters_digest
 from idml_jax.workflows.local_fields import local_fields
 
@@ -74,8 +74,11 @@ def study(config: Config) -> dict[str, Any]:
     subject, aim = subject_of(config), aim_of(config)
     like, reference = like_of(config, subject), reference_of(config, subject)
     judges = Judges.of(config, aim, subject, reference, like)
-    evaluator, space = evaluator_of(config, subject, judges), space_of(config, subject)
-    known = {"generator digest": parameters_digest(subject.gan)}
+    evaluator = evaluator_of(config, subject, judges)
+    # What cannot be searched is refused before the folder is taken.
+    design.strategies_for(aim, evaluator, config.strategies, config.evaluations)
+    check_directions(config, subject)
+    known = {"generator digest": parameters_digest(subject.gan), "phase": subject.meant}
     for each in (like, reference.material):
         known |= {} if each is None else each.fingerprint()
     report.claim(config.run / "config.json", config.plain() | known)
@@ -90,7 +93,7 @@ def study(config: Config) -> dict[str, Any]:
         run=config.run / "searches",
         objective=aim,
         strategies=config.strategies,
-        space=space,
+        space=space_of(config, subject),
         evaluations=config.evaluations,
         start=config.start,
         batch=config.batch,

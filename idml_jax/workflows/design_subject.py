@@ -113,6 +113,13 @@ class Subject:
         classes = {one.name for one in self.recipe.meanings if one.classes}
         return all(known.get(name, self.fixed[name]) == self.fixed[name] for name in classes)
 
+    @property
+    def meant(self) -> str:
+        """The phase that is meant, in the user's words."""
+        if self.place is not None:
+            return str(self.recipe.labels[self.place])
+        return "dark" if self.dark else "bright"
+
     def pixel_side(self) -> float | None:
         """In metres; none where it is not known, or not the same along both axes."""
         sides = self.recipe.pixel_size
@@ -173,15 +180,20 @@ def _phase_meant(config: Config, recipe: training.Recipe) -> tuple[bool, int | N
     return False, labels.index(config.phase)
 
 
+def check_directions(config: Config, subject: Subject) -> None:
+    """Refuse a number of directions that the latents do not have."""
+    features = subject.gan.latent_features
+    if config.directions is not None and not 2 <= config.directions <= features:
+        raise InputError(
+            f"--directions (={config.directions}): from 2 to the {features} of the latents."
+        )
+
+
 def space_of(config: Config, subject: Subject) -> design.Space:
     """All latents, or those along the directions of most change; and the numbers that are free."""
     features, free = subject.gan.latent_features, subject.free
     sphere = design.Sphere(features)
     if config.directions is not None:
-        if not 2 <= config.directions <= features:
-            raise InputError(
-                f"--directions (={config.directions}): from 2 to the {features} of the latents."
-            )
         latents = design.random_latents(DRAWN, features, seed=config.seed)
         middle = [(one.low + one.high) / 2 for one in free]
         given = np.concatenate([latents, np.tile(np.array(middle, np.float32), (DRAWN, 1))], axis=1)

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any, Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
 
 NEWER_OPTIONS = (
     "conditions classes volume_fraction phases contrast features shown penalty noise noise_from "
@@ -122,17 +123,7 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        # Where they are the defaults, the options are those of a run from before there were any.
-        left = {"run", "save_every", "licence"} | {
-            field.name
-            for field in dataclasses.fields(self)
-            if field.name in NEWER_OPTIONS and getattr(self, field.name) == field.default
-        }
-        return {
-            name: str(value) if isinstance(value, pathlib.Path) else value
-            for name, value in dataclasses.asdict(self).items()
-            if name not in left
-        }
+        return plain_options(self, without=("run", "save_every", "licence"), newer=NEWER_OPTIONS)
 
     def command(self) -> str:
         """What to type for the same generator."""

@@ -1,6 +1,5 @@
 """What a trained generator is used for: judged again, walked through, and asked for an image."""
 
-import dataclasses
 import hashlib
 import io
 import pathlib
@@ -19,6 +18,7 @@ from idml_jax.workflows import generate_evaluate, generate_interpolate, generate
 from idml_jax.workflows.assessment import assess
 from idml_jax.workflows.generate_images import told_of, told_text
 from idml_jax.workflows.material import Material, material_of_run
+from idml_jax.workflows.options import plain_options
 from idml_jax.workflows.phases import greys
 from idml_jax.workflows.provenance import versions
 
@@ -172,12 +172,8 @@ def _claim(config: Any, gan: training.ProgressiveGAN, material: Material | None 
 
 
 def _plain(config: Any) -> dict[str, Any]:
-    return {
-        name: str(value) if isinstance(value, pathlib.Path) else value
-        for name, value in dataclasses.asdict(config).items()
-        # Without them the options are those of a folder from before there could be any.
-        if name != "out" and (value or name not in ("conditions", "wanted"))
-    }
+    newer = [name for name in ("conditions", "wanted") if hasattr(config, name)]
+    return plain_options(config, without=("out",), newer=newer)
 
 
 def _write_sheet(

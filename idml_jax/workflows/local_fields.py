@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 
 from idml_jax import design, properties
 from idml_jax.workflows.design import Config
-from idml_jax.workflows.design_wanted import elasticity_of
+from idml_jax.workflows.design_goals import elasticity_of
 
 
 def local_fields(

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any, Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +66,7 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without the folder: what a run is recognized by."""
-        return {
-            name: str(value) if isinstance(value, pathlib.Path) else value
-            for name, value in dataclasses.asdict(self).items()
-            if name != "run"
-        }
+        return plain_options(self, without=("run",))
 
 
 def run(config: Config) -> None:

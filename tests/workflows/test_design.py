@@ -14,7 +14,7 @@ import tifffile
 from idml_jax import design, training
 from idml_jax.design.strategies import StrategyName
 from idml_jax.workflows.design import Config
-from idml_jax.workflows.design_wanted import aim_of, properties_of
+from idml_jax.workflows.design_goals import aim_of, properties_of
 
 # gpytorch and torch warn of their own coming versions.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -77,6 +77,10 @@ def test_the_designs_are_written_and_can_be_computed_again(idml, generator, tmp_
     ]
     best = max(float(row["conductivity-rows"]) for row in met)
     assert best == pytest.approx(values[0])
+
+    # A folder of before there was --like is gone on with, and says which phase is meant.
+    kept = json.loads((run / "config.json").read_text())
+    assert kept["phase"] == "bright" and not {"like", "wanted", "conditions"} & {*kept}
 
     # Again: nothing is computed. With more evaluations: the search goes on.
     before = (run / "result.json").stat().st_mtime_ns
@@ -166,6 +170,7 @@ def test_another_program_evaluates_and_its_failures_are_told(idml, generator, tm
         (("--goal", "volume-fraction=max", "--directions", 40), "from 2 to the 16"),
         (("--goal", "x=max", "--command", "solver"), "where the image belongs"),
         (("--goal", "x=max", "--command", "s {image}", "--strategies", "gradient"), "no gradient"),
+        (("--like", "x.png", "--command", "s {image}"), "say by --property what the program"),
         (("--goal", "young-rows=max", "--poisson", 0.5, 0.3), "between -1 and 0.5"),
         (("--goal", "a=max", "--conductivity", 0, 1), "must be positive, twice"),
     ],
@@ -175,6 +180,7 @@ def test_what_cannot_be_searched_is_one_line(idml, generator, tmp_path, wrong, r
     status, _, error = idml("design", "--generator", generator, "--run", run, *wrong)
     assert (status, error.count("\n")) == (2, 1), error
     assert rule in error
+    assert not run.exists()
 
 
 def test_the_command_knows_all_strategies():

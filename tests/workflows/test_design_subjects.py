@@ -199,6 +199,7 @@ def test_what_does_not_fit_the_generator_is_one_line(idml, request, tmp_path, wh
     status, _, error = idml("design", "--generator", generator, "--run", run, *goal, *options)
     assert (status, error.strip().count("\n")) == (2, 0), error
     assert rule in error
+    assert not run.exists()
 
 
 def test_pixels_of_another_size_than_the_generators_are_refused(grey, tmp_path):
