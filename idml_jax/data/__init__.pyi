@@ -1,4 +1,10 @@
 from . import synthetic as synthetic
+from .annotated import Annotated as Annotated
+from .annotated import AnnotatedSet as AnnotatedSet
+from .annotated import read_annotated as read_annotated
+from .annotated_crops import AnnotatedResident as AnnotatedResident
+from .annotated_crops import keep_annotated_on_device as keep_annotated_on_device
+from .annotated_crops import random_annotated_crops as random_annotated_crops
 from .contrast import CONTRAST as CONTRAST
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length

@@ -3,6 +3,7 @@ from .bootstrap import bootstrap_mean as bootstrap_mean
 from .classes import accuracy as accuracy
 from .classes import confusion_matrix as confusion_matrix
 from .classes import f_score as f_score
+from .classes import intersection_over_union as intersection_over_union
 from .classes import precision as precision
 from .classes import recall as recall
 from .comparison import COLUMNS as COLUMNS
@@ -36,6 +37,9 @@ from .pairwise import gaussian_kernel as gaussian_kernel
 from .pairwise import linear_kernel as linear_kernel
 from .pairwise import pairwise_distances as pairwise_distances
 from .pairwise import polynomial_kernel as polynomial_kernel
+from .pixels import judge_pixels as judge_pixels
+from .pixels import pixel_counts as pixel_counts
+from .pixels import pixel_scores as pixel_scores
 from .two_sample import TwoSampleTest as TwoSampleTest
 from .two_sample import holm_correction as holm_correction
 from .two_sample import two_sample_test as two_sample_test

@@ -188,6 +188,36 @@ def f_score(
     return _averaged(hits, others, average, zero_division)
 
 
+def intersection_over_union(
+    counts: Counts, *, average: Average = None, zero_division: float = 0.0
+) -> Float[Array, "*classes"]:
+    r"""Jaccard index: what was told right of a class, over all that is of it or was taken for it.
+
+    .. math:: J = \frac{TP}{TP + FN + FP} = \frac{F_1}{2 - F_1}
+
+    Parameters
+    ----------
+    counts, average, zero_division
+        As for `f_score`. The Dice coefficient is `f_score` itself.
+
+    Returns
+    -------
+    intersection_over_union : float array of shape (classes,), or () for an average
+        The macro average is what is called mean IoU.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> intersection_over_union(jnp.array([[1, 0], [1, 3]])).tolist()
+    [0.5, 0.75]
+    """
+    hits, predicted, true = _sums(counts)
+    if average == "micro":
+        # Over all decisions: each wrong one is in the union twice, as missed and as taken for.
+        hits, predicted, true = (each.sum() for each in (hits, predicted, true))
+    return _averaged(hits, predicted + true - hits, average, zero_division)
+
+
 def _sums(counts: Counts) -> tuple[Float[Array, " classes"], ...]:
     """Of each class how many were told right, how many predicted, and how many there are."""
     # To float before JAX sees them: without 64 bits it would wrap NumPy's int64 around.

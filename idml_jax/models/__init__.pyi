@@ -26,3 +26,5 @@ from .resampling import downsampled_convolution as downsampled_convolution
 from .resampling import upsample as upsample
 from .stages import ConvolutionStages as ConvolutionStages
 from .stages import mean_over_space as mean_over_space
+from .unet import Normalization as Normalization
+from .unet import UNet as UNet

@@ -36,6 +36,11 @@ from .regression import RegressionRecipe as RegressionRecipe
 from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
+from .segmentation import Segmenter as Segmenter
+from .segmentation import SegmenterRecipe as SegmenterRecipe
+from .segmentation import load_segmenter as load_segmenter
+from .segmentation import train_segmenter as train_segmenter
+from .segmentation_losses import SegmentationLoss as SegmentationLoss
 from .weights import find_generator as find_generator
 from .weights import kept_generators as kept_generators
 from .weights import load_generator as load_generator

@@ -17,7 +17,7 @@ from idml_jax.models import Classifier
 from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
-from idml_jax.training.fitting import fit, fitted
+from idml_jax.training.fitting import fit, fitted, random_rows
 from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.typing import Array, Images
 
@@ -193,7 +193,7 @@ def train_classifier(
         shown = shown if augment is None else augment(key, shown)
         return _standardized(shown, mean, deviation), batch[1]
 
-    def loss(network, batch):
+    def loss(network, batch, key):
         logits = network(batch[0])
         each = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1])
         value = (weights[batch[1]] * each).mean()
@@ -207,10 +207,10 @@ def train_classifier(
     network = fit(
         recipe.network(pixels.shape[-1], len(counts)),
         (jnp.asarray(pixels), jnp.asarray(labels)),
+        random_rows(recipe.batch, prepare),
         loss,
         recipe,
         run=run,
-        prepare=prepare,
         save_every=save_every,
         show=show_network,
     )

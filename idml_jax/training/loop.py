@@ -47,6 +47,26 @@ class Guard:
     attempts: int = 3
 
 
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """How a state is judged now and then, by what it is not trained on.
+
+    Parameters
+    ----------
+    judge : callable
+        ``judge(state, steps_done)`` returns the state, with what it keeps of the judgement, and
+        numbers to record. Of several processes, all call it, and come to the same.
+    over : callable
+        ``over(state, steps_done)``: whether there is nothing more to be gained.
+    every : int
+        Steps between judgements; the last step is judged as well.
+    """
+
+    judge: Callable[[Any, int], tuple[Any, Mapping[str, float]]]
+    over: Callable[[Any, int], bool]
+    every: int
+
+
 def train(
     state: State,
     step: Callable[[State, int], tuple[State, Any]],
@@ -59,6 +79,7 @@ def train(
     show: Callable[[State, int], None] | None = None,
     title: str = "training",
     guard: Guard | None = None,
+    judge: Judge | None = None,
 ) -> State:
     """Train to `steps` steps, from the newest checkpoint of the run if there is one.
 
@@ -89,6 +110,8 @@ def train(
     guard : Guard, optional
         What is done where numbers are not finite; by default the training ends at the next
         record, and its last checkpoint is from before them or not.
+    judge : Judge, optional
+        How the state is judged, and when the training ends before its last step.
 
     Returns
     -------
@@ -112,7 +135,17 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     with Checkpoints(run / "checkpoints") as checkpoints, watched() as request:
         training = _Training(
-            step, steps, images, run, save_every, record_every, show, title, guard, checkpoints
+            step,
+            steps,
+            images,
+            run,
+            save_every,
+            record_every,
+            show,
+            title,
+            guard,
+            judge,
+            checkpoints,
         )
         first = None
         if guard is not None and guard.policy == "roll back":
@@ -139,12 +172,13 @@ class _Training:
     show: Callable[[Any, int], None] | None
     title: str
     guard: Guard | None
+    judge: Judge | None
     checkpoints: Checkpoints
 
     def onward(self, state: State, request: StopRequest) -> tuple[State, Health | None]:
         """From the newest checkpoint to the end, or to where a bad step is found."""
         done = self.checkpoints.step
-        if done >= self.steps:
+        if done >= self.steps or (done and self._over(state, done)):
             return state, None
         count = [self.images(number) for number in range(self.steps)]
         bar = tqdm(
@@ -162,8 +196,10 @@ class _Training:
                 shown += count[number]
                 now = number + 1
                 asked = self._asked(request, now)
-                leaves = now == self.steps or asked != 0
-                records_now = now % self.record_every == 0 or leaves
+                state, judged = self._judged(state, now)
+                over = bool(judged) and self._over(state, now)
+                leaves = over or now == self.steps or asked != 0
+                records_now = now % self.record_every == 0 or leaves or bool(judged)
                 saves = now % self.save_every == 0 or leaves
                 if (records_now or saves) and (bad := self._bad(state)) is not None:
                     return state, bad
@@ -171,13 +207,16 @@ class _Training:
                     values = _numbers(scalars)
                     self._check(values, now)
                     ended = time.perf_counter()
-                    records.write(now, values | {"images_per_second": shown / (ended - began)})
+                    speed = {"images_per_second": shown / (ended - began)}
+                    records.write(now, values | speed | judged)
                     bar.update(shown)
                     shown, began = 0, ended
                 if saves:
                     self.checkpoints.save(now, state)
                     if self.show is not None and leads():
                         self.show(state, now)
+                if over:
+                    break
                 if asked and now < self.steps:
                     raise Stopped(asked, now)
         return state, None
@@ -206,6 +245,16 @@ class _Training:
             )
         state = self.checkpoints.restore(state) if self.checkpoints.step else _copied(first)
         return state._replace(health=_next_attempt(state.health, attempt))
+
+    def _judged(self, state: Any, done: int) -> tuple[Any, dict[str, float]]:
+        """The state after its judgement, if it is time for one, and what it was judged."""
+        if self.judge is None or (done % self.judge.every and done < self.steps):
+            return state, {}
+        state, scores = self.judge.judge(state, done)
+        return state, dict(scores)
+
+    def _over(self, state: Any, done: int) -> bool:
+        return self.judge is not None and self.judge.over(state, done)
 
     def _asked(self, request: StopRequest, done: int) -> int:
         """The signal after which to leave now, the same in all processes; 0 for none."""

@@ -5,7 +5,20 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Float, Int, PyTree
+
+from idml_jax.typing import Array
+
+
+class Best(NamedTuple):
+    """A network as it was when it did best on what it was not trained on."""
+
+    parameters: PyTree
+    others: PyTree
+    score: Float[Array, ""]
+    """Minus infinity before there is any."""
+    step: Int[Array, ""]
+    """After how many steps."""
 
 
 class FitState(NamedTuple):
@@ -13,6 +26,11 @@ class FitState(NamedTuple):
 
     parameters: PyTree
     optimizer: optax.OptState
+    others: PyTree = None
+    """What a network keeps beside its parameters, as the running moments of a normalization."""
+    averaged: PyTree = None
+    """Moving average of the parameters, where one is kept."""
+    best: Best | None = None
 
     @classmethod
     def of(cls, parameters: PyTree, transform: optax.GradientTransformation) -> "FitState":
@@ -22,12 +40,27 @@ class FitState(NamedTuple):
     def stepped(self, slopes: PyTree, transform: optax.GradientTransformation) -> "FitState":
         """After a step down the slopes of the loss."""
         updates, optimizer = transform.update(slopes, self.optimizer, self.parameters)
-        return FitState(jax.tree.map(jnp.add, self.parameters, updates), optimizer)
+        parameters = jax.tree.map(jnp.add, self.parameters, updates)
+        return self._replace(parameters=parameters, optimizer=optimizer)
 
 
-def warmed_up_adam(learning_rate: float, steps: int) -> optax.GradientTransformation:
-    """Adam whose rate rises over the first twentieth of the steps and falls by half a cosine."""
+def moving_average(averaged: PyTree, parameters: PyTree, keep: Float[Array, ""] | float) -> PyTree:
+    """The average after a step: `keep` of what it was, and the rest of what is new."""
+    return jax.tree.map(
+        lambda old, new: old + jnp.asarray(1 - keep, new.dtype) * (new - old), averaged, parameters
+    )
+
+
+def warmed_up_adam(
+    learning_rate: float, steps: int, *, decay: float = 0.0
+) -> optax.GradientTransformation:
+    """Adam whose rate rises over the first twentieth of the steps and falls by half a cosine.
+
+    With `decay`, weights shrink by that much of the rate in each step (AdamW).
+    """
     rate = optax.schedules.warmup_cosine_decay_schedule(
         0.0, learning_rate, max(1, steps // 20), steps
     )
+    if decay:
+        return optax.adamw(rate, b1=0.9, b2=0.99, weight_decay=decay)
     return optax.adam(rate, b1=0.9, b2=0.99)

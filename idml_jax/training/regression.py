@@ -17,7 +17,7 @@ from idml_jax.models import FieldRegressor, PropertyRegressor
 from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
-from idml_jax.training.fitting import fit, fitted
+from idml_jax.training.fitting import fit, fitted, random_rows
 from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.typing import Array
 
@@ -196,7 +196,7 @@ def train_regressor(
     }
     claim(run / "surrogate.json", options)
 
-    def loss(network, batch):
+    def loss(network, batch, key):
         error = network(batch[0]) - batch[1]
         value = (error**2 if recipe.loss == "squared" else jnp.abs(error)).mean()
         return value, RegressionScalars(value)
@@ -208,10 +208,10 @@ def train_regressor(
     network = fit(
         recipe.network(inputs.shape[-1], targets.shape[-1]),
         (jnp.asarray(inputs), jnp.asarray((targets - mean) / deviation)),
+        random_rows(recipe.batch, augment),
         loss,
         recipe,
         run=run,
-        prepare=augment,
         save_every=save_every,
         show=show_network,
     )

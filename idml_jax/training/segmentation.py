@@ -1,0 +1,354 @@
+"""Train a network to tell the class of each pixel; a trained one on images of any size."""
+
+import dataclasses
+import functools
+import hashlib
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Float
+
+from idml_jax.data import (
+    Annotated,
+    Turns,
+    keep_annotated_on_device,
+    random_annotated_crops,
+)
+from idml_jax.errors import InputError
+from idml_jax.models import Normalization, UNet
+from idml_jax.report import claim
+from idml_jax.training.checkpoint import options_of
+from idml_jax.training.fitting import Validation, fit, fitted
+from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.segmentation_losses import SegmentationLoss
+from idml_jax.typing import Array, Image, Images
+
+FRAME = 64
+"""Sides of an image are continued to multiples of so many pixels: few sizes are compiled."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmenterRecipe:
+    """What a segmenter was made with: written beside its checkpoints, read to load it.
+
+    Parameters
+    ----------
+    features : tuple of int
+        Channels of the network at each resolution, the finest first.
+    normalization, residual, attention, dropout
+        As for `models.UNet`.
+    size : pair of int
+        Rows and cols of the crops that it is trained on.
+    turns : {"all", "mirrors", "none"}
+        The symmetries that crops are turned by.
+    around_classes : float
+        Share of the crops that lie around a pixel of a class that is drawn first.
+    loss : SegmentationLoss
+    class_weights : {"none", "root", "inverse"}
+        What a pixel weighs in the cross-entropy: the same, or as the inverse of the share of its
+        class, or as the root of that; of mean 1 over the pixels.
+    steps, batch : int
+        Steps in all, and crops in each.
+    learning_rate, decay : float
+        Of AdamW at its highest, and how much of it weights shrink by in each step: see
+        `warmed_up_adam`.
+    averaging : float
+        What the moving average of the parameters, which is what the segmenter uses, keeps of itself
+        in each step.
+    judge_every : int
+        Steps between judgements by what it is not trained on.
+    patience : int, optional
+        Judgements without a better one after which the training ends.
+    precision : {"float32", "bfloat16"}
+        Type that the convolutions compute in.
+    seed : int
+    """
+
+    features: tuple[int, ...] = (16, 32, 64, 128)
+    normalization: Normalization = "batch"
+    residual: bool = False
+    attention: bool = False
+    dropout: float = 0.0
+    size: tuple[int, int] = (160, 160)
+    turns: Turns = "all"
+    around_classes: float = 0.5
+    loss: SegmentationLoss = SegmentationLoss()
+    class_weights: Literal["none", "root", "inverse"] = "none"
+    steps: int = 900
+    batch: int = 8
+    learning_rate: float = 1e-2
+    decay: float = 0.0
+    averaging: float = 0.99
+    judge_every: int = 100
+    patience: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+    def network(self, channels: int, classes: int) -> UNet:
+        """The network with the initial values of the seed."""
+        return UNet(
+            channels,
+            classes,
+            features=self.features,
+            normalization=self.normalization,
+            residual=self.residual,
+            attention=self.attention,
+            dropout=self.dropout,
+            dtype=None if self.precision == "float32" else self.precision,
+            rngs=nnx.Rngs(self.seed),
+        )
+
+    def transform(self) -> optax.GradientTransformation:
+        """The optimizer."""
+        return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
+
+
+class SegmenterScalars(NamedTuple):
+    """What is recorded of a step."""
+
+    loss: Float[Array, ""]
+    """Over the batch."""
+    accuracy: Float[Array, ""]
+    """Share of the batch's annotated pixels that is told right."""
+
+
+class Segmenter:
+    """A trained network: probabilities of the classes of each pixel.
+
+    Parameters
+    ----------
+    network : UNet
+        Of images whose channels have zero mean and unit variance over what it was trained on.
+    mean, deviation : array of shape (channels,)
+        Mean and standard deviation of the training images.
+    classes : tuple of int
+        What files call the classes.
+    """
+
+    def __init__(
+        self,
+        network: UNet,
+        mean: Float[Array, " channels"],
+        deviation: Float[Array, " channels"],
+        classes: tuple[int, ...],
+    ):
+        self.channels, self.classes = network.in_features, classes
+        structure, values = nnx.split(network)
+        self._given = values, jnp.asarray(mean), jnp.asarray(deviation)
+
+        @jax.jit
+        def probabilities(values, mean, deviation, images):
+            network = nnx.merge(structure, values)
+            return nnx.softmax(network(standardized(images, mean, deviation)))
+
+        self._probabilities = probabilities
+
+    def __call__(self, images: Images) -> Float[Array, "batch rows cols classes"]:
+        """Probabilities of the classes; differentiable, and to be used under jit as well."""
+        return self._probabilities(*self._given, jnp.asarray(images, jnp.float32))
+
+    def predict(self, image: Image) -> Float[np.ndarray, "rows cols classes"]:
+        """Probabilities of the classes of the pixels of one image of any size, on the host.
+
+        Sides are continued by their mirror image, so that images of similar sizes are computed by
+        one compiled program.
+        """
+        rows, cols, channels = image.shape
+        if channels != self.channels:
+            raise ValueError(f"the image has {channels} channels, and the network {self.channels}.")
+        margins = ((0, -rows % FRAME), (0, -cols % FRAME), (0, 0))
+        framed = np.pad(np.asarray(image), margins, mode="symmetric")
+        return np.asarray(self(framed[None]))[0, :rows, :cols]
+
+
+Judgement = Callable[[Segmenter], Mapping[str, float]]
+"""Scores of a segmenter by their names."""
+
+
+def train_segmenter(
+    annotated: Sequence[Annotated],
+    classes: tuple[int, ...],
+    recipe: SegmenterRecipe,
+    *,
+    run: str | pathlib.Path,
+    judge: Judgement | None = None,
+    by: str = "mean IoU",
+    save_every: int = 100,
+    show: Callable[[Segmenter, int], None] | None = None,
+) -> Segmenter:
+    """Train a network to tell the class of each pixel; go on where a run stopped.
+
+    Parameters
+    ----------
+    annotated : sequence of Annotated
+        To train on; kept on the device in 8 bits.
+    classes : tuple of int
+        What files call the classes, whose numbers the labels are.
+    recipe : SegmenterRecipe
+    run : path
+        The run's folder: checkpoints, records, options. A run found there goes on, if it is of the
+        same recipe and micrographs.
+    judge : callable, optional
+        ``judge(segmenter)`` returns scores on micrographs that it is not trained on, as that of
+        `evaluation.judge_pixels`: the best segmenter is what the training gives.
+    by : str
+        The score that decides.
+    save_every : int
+        Steps between checkpoints.
+    show : callable, optional
+        ``show(segmenter, steps_done)`` after each checkpoint.
+
+    Returns
+    -------
+    segmenter : Segmenter
+
+    Raises
+    ------
+    InputError
+        If a class has no pixel, the run belongs to another recipe or other micrographs, the loss is
+        no longer finite, or a checkpoint cannot be written.
+    """
+    run = pathlib.Path(run)
+    resident = keep_annotated_on_device(annotated, len(classes), size=recipe.size, seed=recipe.seed)
+    counts = np.array(
+        [sum((one.labels == k).sum() for one in annotated) for k in range(len(classes))]
+    )
+    if not counts.all():
+        lacking = [value for value, count in zip(classes, counts, strict=True) if not count]
+        raise InputError(
+            f"no pixel of the training masks is of the class {', '.join(map(str, lacking))}; add "
+            "masks that have some, or leave it off the classes."
+        )
+    mean, deviation = _moments(annotated)
+    options = _plain(recipe) | {
+        "classes": list(classes),
+        "mean": mean.tolist(),
+        "deviation": deviation.tolist(),
+        "examples": _digest(annotated),
+        "judged": judge is not None,
+    }
+    claim(run / "segmenter.json", options)
+    weights = jnp.asarray(_class_weights(counts, recipe))
+
+    def draw(key, examples):
+        images, labels = random_annotated_crops(
+            key,
+            examples,
+            count=recipe.batch,
+            size=recipe.size,
+            turns=recipe.turns,
+            around_classes=recipe.around_classes,
+        )
+        return standardized(images, mean, deviation), labels
+
+    def loss(network, batch, key):
+        images, labels = batch
+        logits = network(images, rngs=nnx.Rngs(key))
+        known = labels >= 0
+        value = recipe.loss(logits, labels, weights[jnp.where(known, labels, 0)])
+        right = known & (logits.argmax(axis=-1) == labels)
+        accuracy = right.sum() / jnp.maximum(known.sum(), 1)
+        return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
+
+    def segmenter_of(network: UNet) -> Segmenter:
+        return Segmenter(network, mean, deviation, classes)
+
+    def show_network(network: UNet, done: int) -> None:
+        if show is not None:
+            show(segmenter_of(network), done)
+
+    validation = None
+    if judge is not None:
+        scores = functools.partial(_judged, judge, segmenter_of)
+        validation = Validation(scores, by, recipe.judge_every, recipe.patience)
+    network = fit(
+        recipe.network(len(mean), len(classes)),
+        resident,
+        draw,
+        loss,
+        recipe,
+        run=run,
+        averaging=recipe.averaging,
+        validation=validation,
+        save_every=save_every,
+        show=show_network,
+    )
+    return segmenter_of(network)
+
+
+def load_segmenter(run: str | pathlib.Path) -> Segmenter:
+    """The segmenter of a run, as its newest checkpoint has it.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no run of a segmenter, or one without a checkpoint.
+    """
+    run = pathlib.Path(run)
+    options = options_of(run / "segmenter.json", "segmenter")
+    classes, judged = tuple(options.pop("classes")), options.pop("judged")
+    mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
+    del options["examples"]
+    tuples = {name: tuple(options.pop(name)) for name in ("features", "size")}
+    recipe = SegmenterRecipe(loss=SegmentationLoss(**options.pop("loss")), **tuples, **options)
+    network = fitted(
+        recipe.network(len(mean), len(classes)),
+        recipe,
+        run,
+        averaging=recipe.averaging,
+        validated=judged,
+    )
+    return Segmenter(network, mean, deviation, classes)
+
+
+def standardized(
+    images: Images, mean: Float[Array, " channels"], deviation: Float[Array, " channels"]
+) -> Images:
+    """Each channel of zero mean and unit variance, over the training images."""
+    mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
+    return (images - mean) / deviation
+
+
+def _judged(
+    judge: Judgement, segmenter_of: Callable[[UNet], Segmenter], network: UNet
+) -> Mapping[str, float]:
+    return judge(segmenter_of(network))
+
+
+def _plain(recipe: SegmenterRecipe) -> dict:
+    return dataclasses.asdict(recipe)
+
+
+def _moments(
+    annotated: Sequence[Annotated],
+) -> tuple[Float[np.ndarray, " channels"], Float[np.ndarray, " channels"]]:
+    """Mean and deviation of each channel over all pixels; 1 for a channel that does not vary."""
+    pixels = np.concatenate(
+        [one.micrograph.image.reshape(-1, one.micrograph.image.shape[-1]) for one in annotated]
+    )
+    mean, deviation = pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
+    deviation = np.where(deviation > 0, deviation, 1)
+    return mean.astype(np.float32), deviation.astype(np.float32)
+
+
+def _class_weights(counts: np.ndarray, recipe: SegmenterRecipe) -> Float[np.ndarray, " classes"]:
+    """Of a pixel of each class, 1 in the mean over the pixels."""
+    shares = counts / counts.sum()
+    power = {"none": 0.0, "root": 0.5, "inverse": 1.0}[recipe.class_weights]
+    weights = shares**-power
+    return (weights / (shares * weights).sum()).astype(np.float32)
+
+
+def _digest(annotated: Sequence[Annotated]) -> str:
+    """By which a run knows that it goes on with the same micrographs and masks."""
+    digest = hashlib.sha256()
+    for one in annotated:
+        digest.update(np.ascontiguousarray(one.micrograph.image).tobytes())
+        digest.update(np.ascontiguousarray(one.labels).tobytes())
+    return digest.hexdigest()[:16]
