@@ -12,8 +12,7 @@ the commonest condition and 6 of the rarest. Three in ten specimens of each cond
 of everything. What is classified and generated are crops; a micrograph's probabilities are the
 mean over its crops.
 
-Takes about 23 minutes of processor time, the most of it the generator's. The random forests are
-scikit-learn's, which comes with the project's `test` extra.
+Takes about 23 minutes of processor time, the most of it the generator's.
 """
 
 import dataclasses

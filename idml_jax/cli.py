@@ -10,13 +10,14 @@ from typing import Any
 import tyro
 
 from idml_jax.errors import InputError, Stopped
-from idml_jax.workflows import characterize, design, generate, quickstart
+from idml_jax.workflows import characterize, design, generate, quickstart, segment
 
 GOALS = {
     "quickstart": quickstart,
     "characterize": characterize,
     "generate": generate,
     "design": design,
+    "segment": segment,
 }
 """Each goal's name and its workflow: a module with a `Config` and a `run(config)`, or with `TASKS`
 that are such modules."""

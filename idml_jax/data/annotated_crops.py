@@ -116,20 +116,22 @@ def random_annotated_crops(
 
     def anywhere(key: PRNGKeyArray) -> tuple[Array, Array]:
         which, where = jax.random.split(key)
-        number = jax.random.categorical(which, weights)
-        return number, jax.random.randint(where, (2,), 0, starts[number])
+        number = jax.random.categorical(which, weights).astype(starts.dtype)
+        return number, jax.random.randint(where, (2,), 0, starts[number], starts.dtype)
 
     def around_a_class(key: PRNGKeyArray) -> tuple[Array, Array]:
         which, pixel, where = jax.random.split(key, 3)
         one = jax.random.categorical(which, jnp.log(resident.has_places))
         row = jax.random.randint(pixel, (), 0, resident.places.shape[1])
         number, *at = resident.places[one, row]
-        inside = jax.random.randint(where, (2,), 0, extent)
+        inside = jax.random.randint(where, (2,), 0, extent, starts.dtype)
         return number, jnp.clip(jnp.stack(at) - inside, 0, starts[number] - 1)
 
     def crop(key: PRNGKeyArray, number: Array, start: Array) -> tuple[Array, Array]:
         image = jax.lax.dynamic_slice(
-            resident.images[number], (*start, 0), (rows, cols, resident.images.shape[-1])
+            resident.images[number],
+            (*start, jnp.zeros((), start.dtype)),
+            (rows, cols, resident.images.shape[-1]),
         )
         labels = jax.lax.dynamic_slice(resident.labels[number], tuple(start), (rows, cols))
         symmetry = jax.random.randint(key, (), 0, symmetries_of(turns, (rows, cols)))

@@ -37,6 +37,8 @@ from .pairwise import gaussian_kernel as gaussian_kernel
 from .pairwise import linear_kernel as linear_kernel
 from .pairwise import pairwise_distances as pairwise_distances
 from .pairwise import polynomial_kernel as polynomial_kernel
+from .pixels import AnnotatedImage as AnnotatedImage
+from .pixels import PixelClassifier as PixelClassifier
 from .pixels import judge_pixels as judge_pixels
 from .pixels import pixel_counts as pixel_counts
 from .pixels import pixel_scores as pixel_scores

@@ -1,7 +1,7 @@
 """How good a segmentation is: the pixels of whole micrographs, counted and divided once."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from idml_jax.evaluation.classes import (
 from idml_jax.typing import Image
 
 
+@runtime_checkable
 class AnnotatedImage(Protocol):
     """What is known of an image: `data.Annotated` is one."""
 
@@ -26,6 +27,7 @@ class AnnotatedImage(Protocol):
     def labels(self) -> Int[np.ndarray, "rows cols"]: ...
 
 
+@runtime_checkable
 class PixelClassifier(Protocol):
     """Whatever tells the class of pixels: a trained network, a forest, a threshold."""
 

@@ -1,1 +1,2 @@
+from .tiles import predict_in_tiles as predict_in_tiles
 from .vtk import vtk_text as vtk_text

@@ -107,6 +107,18 @@ class UNet(nnx.Module):
         self.dropout = nnx.Dropout(dropout, broadcast_dims=tuple(range(1, dimensions + 1)))
         self.last = EqualizedLinear(features[0], classes, gain=1.0, rngs=rngs)
 
+    @property
+    def reach(self) -> int:
+        """Pixels up to which others matter to a pixel, but for what groups are normalized by.
+
+        Two convolutions at each resolution down and up, one of what comes from below, and the
+        pixels of the coarsest grid.
+        """
+        levels = len(self.down)
+        pairs = 2 * sum(2**level for level in range(levels))
+        pairs += 2 * sum(2**level for level in range(levels - 1))
+        return pairs + sum(2**level for level in range(1, levels)) + self.multiple
+
     def __call__(
         self, images: Float[Array, "batch *space in"], *, rngs: nnx.Rngs | None = None
     ) -> Float[Array, "batch *space classes"]:

@@ -26,6 +26,8 @@ from .loop import Guard as Guard
 from .loop import train as train
 from .penalties import r1_penalty as r1_penalty
 from .penalties import wasserstein_penalty as wasserstein_penalty
+from .pixel_baselines import ForestSegmenter as ForestSegmenter
+from .pixel_baselines import ThresholdSegmenter as ThresholdSegmenter
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .progressive_recipe import Recipe as Recipe
 from .records import Records as Records

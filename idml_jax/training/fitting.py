@@ -119,7 +119,11 @@ def fit(
     transform, key = recipe.transform(), jax.random.key(recipe.seed)
     mesh = device_mesh([recipe.batch])
     structure = nnx.graphdef(network)
-    made = functools.partial(_network, network)
+
+    def shown(state: FitState) -> Network:
+        # Copies: the next step is given the state to write over.
+        kept = jax.tree.map(jnp.copy, (_used(state), state.others))
+        return _network(network, *kept)
 
     @functools.partial(jax.jit, donate_argnums=0, out_shardings=whole(mesh))
     def compiled(state, examples, number):
@@ -143,14 +147,13 @@ def fit(
 
     def show_state(state: FitState, done: int) -> None:
         if show is not None:
-            show(made(_used(state), state.others), done)
+            show(shown(state), done)
 
     def judged(state: FitState, done: int) -> tuple[FitState, Mapping[str, float]]:
         assert validation is not None and state.best is not None
-        scores = validation.scores(made(_used(state), state.others))
+        scores = validation.scores(shown(state))
         score = jnp.float32(scores[validation.by])
         if score > state.best.score:
-            # Copies: the next step is given the state to write over.
             kept = jax.tree.map(jnp.copy, (_used(state), state.others))
             state = state._replace(best=Best(*kept, score, jnp.int32(done)))
         return state, scores

@@ -129,6 +129,13 @@ class Segmenter:
         Mean and standard deviation of the training images.
     classes : tuple of int
         What files call the classes.
+
+    Attributes
+    ----------
+    reach : int
+        Pixels up to which others matter to a pixel.
+    multiple : int
+        Sides of a pixel of the network's coarsest grid.
     """
 
     def __init__(
@@ -139,6 +146,7 @@ class Segmenter:
         classes: tuple[int, ...],
     ):
         self.channels, self.classes = network.in_features, classes
+        self.reach, self.multiple = network.reach, network.multiple
         structure, values = nnx.split(network)
         self._given = values, jnp.asarray(mean), jnp.asarray(deviation)
 

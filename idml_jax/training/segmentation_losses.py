@@ -81,7 +81,8 @@ class SegmentationLoss:
         loss : float
             0 where nothing is annotated.
         """
-        logits = logits.astype(jnp.float32)
+        logits = jnp.asarray(logits, jnp.float32)
+        labels = jnp.asarray(labels)
         known = labels >= 0
         of_pixels = known.astype(jnp.float32)
         classes = jnp.where(known, labels, 0)
@@ -89,13 +90,17 @@ class SegmentationLoss:
         if self.cross_entropy:
             surprise = optax.losses.softmax_cross_entropy_with_integer_labels(logits, classes)
             if self.focus:
-                surprise = surprise * -(jnp.expm1(-surprise) ** self.focus)
-            weighed = of_pixels if weights is None else of_pixels * weights
+                surprise = surprise * (-jnp.expm1(-surprise)) ** self.focus
+            weighed = (
+                of_pixels if weights is None else of_pixels * jnp.asarray(weights, jnp.float32)
+            )
             mean = (weighed * surprise).sum() / jnp.maximum(weighed.sum(), 1e-6)
             total = total + self.cross_entropy * mean
         if self.overlap:
             shares = of_pixels[..., None] * jax.nn.softmax(logits)
-            truth = of_pixels[..., None] * jax.nn.one_hot(classes, logits.shape[-1])
+            truth = of_pixels[..., None] * jax.nn.one_hot(
+                classes, logits.shape[-1], dtype=jnp.float32
+            )
             axes = tuple(range(labels.ndim))
             # Not optax's: it has no way to leave pixels out.
             found, there, both = (each.sum(axis=axes) for each in (shares, truth, shares * truth))

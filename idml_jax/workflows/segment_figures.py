@@ -1,0 +1,113 @@
+"""Figures of a segmentation: what was taken for what, where it is wrong, how it was learned."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.figure import Figure
+
+from idml_jax import data, evaluation, report
+
+SHOWN = 2
+"""Best micrographs that are shown, and worst."""
+
+
+def confusion_figure(counts: Int[np.ndarray, "classes classes"], names: Sequence[str]) -> Figure:
+    """Shares of each true class, down, that were taken for which."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 1.6 + 0.7 * len(names)
+    figure, ax = report.new_figure(side + 0.6, side)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for row in range(len(names)):
+        for col in range(len(names)):
+            dark = shares[row, col] > 0.5
+            ax.text(
+                col,
+                row,
+                f"{shares[row, col]:.3f}",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if dark else "black",
+            )
+    ax.set_xticks(range(len(names)), names)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_xlabel("taken for")
+    ax.set_ylabel("is")
+    return figure
+
+
+def examples_figure(
+    segmenter: evaluation.PixelClassifier,
+    annotated: Sequence[data.Annotated],
+    counts: Int[np.ndarray, "images classes classes"],
+) -> Figure:
+    """The micrographs that are told best and worst: as they are, as annotated, as told."""
+    scores = [
+        float(evaluation.intersection_over_union(each, average="macro", zero_division=np.nan))
+        for each in counts
+    ]
+    order = np.argsort(scores)[::-1]
+    chosen = [*order[:SHOWN], *order[SHOWN:][-SHOWN:]]
+    figure, axes = report.new_panels(12.0, 3.2 * len(chosen), len(chosen), 4)
+    for row, number in zip(axes, chosen, strict=True):
+        one = annotated[number]
+        image = one.micrograph.image.mean(axis=-1)
+        found = segmenter.predict(one.micrograph.image).argmax(axis=-1)
+        known = one.labels >= 0
+        wrong = np.where(known & (found != one.labels), 1.0, np.nan)
+        titles = f"{one.name}: mean IoU {scores[number]:.3f}", "mask", "network", "wrong pixels"
+        for ax, title in zip(row, titles, strict=True):
+            ax.set_title(title, fontsize=9)
+            ax.set_axis_off()
+        for ax in (row[0], row[3]):
+            ax.imshow(image, cmap="gray", vmin=0, vmax=1)
+        row[1].imshow(painted(one.labels, len(segmenter.classes)))
+        row[2].imshow(painted(found, len(segmenter.classes)))
+        row[3].imshow(wrong, cmap="autumn", vmin=0, vmax=1, interpolation="nearest")
+    return figure
+
+
+def painted(labels: Int[np.ndarray, "rows cols"], classes: int) -> Float[np.ndarray, "rows cols 3"]:
+    """A colour for each class; what nobody annotated is white."""
+    colours = np.ones((classes + 1, 3))
+    colours[:-1] = colours_of(classes)
+    return colours[labels]
+
+
+def colours_of(classes: int) -> Float[np.ndarray, "classes 3"]:
+    """A colour for each class, the first dark and the last bright."""
+    return matplotlib.colormaps["viridis"](np.linspace(0, 1, classes))[:, :3]
+
+
+def judged_curves(records: Sequence[Mapping[str, Any]]) -> Figure:
+    """Loss of the batches, and mean IoU of what is judged by."""
+    figure, axes = report.new_panels(10.0, 3.0, 1, 2)
+    steps = [each["step"] for each in records]
+    axes[0, 0].plot(steps, [each["loss"] for each in records], color=report.TRAINING)
+    axes[0, 0].set_ylabel("loss of a batch")
+    judged = [each for each in records if "mean IoU" in each]
+    names = [name for name in judged[0] if name.startswith("IoU, ")] if judged else []
+    for name, colour in zip(names, colours_of(len(names)), strict=True):
+        values = [each.get(name, np.nan) for each in judged]
+        axes[0, 1].plot(
+            [each["step"] for each in judged],
+            values,
+            color=colour,
+            alpha=0.6,
+            linewidth=1,
+            label=name,
+        )
+    axes[0, 1].plot(
+        [each["step"] for each in judged],
+        [each["mean IoU"] for each in judged],
+        color=report.REAL,
+        label="mean IoU",
+    )
+    axes[0, 1].set_ylabel("of held-out micrographs")
+    axes[0, 1].legend(frameon=False, fontsize=8)
+    for ax in axes[0]:
+        ax.set_xlabel("steps")
+    return figure

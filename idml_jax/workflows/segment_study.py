@@ -1,0 +1,136 @@
+"""The steps of `idml segment train`, and its page."""
+
+import json
+import time
+from typing import Any
+
+import numpy as np
+
+from idml_jax import evaluation, report, training
+from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
+from idml_jax.workflows.segment_figures import confusion_figure, examples_figure, judged_curves
+from idml_jax.workflows.segment_train import Config
+
+NETWORK = "U-Net"
+
+
+def recipe_of(config: Config) -> training.SegmenterRecipe:
+    """What the segmenter will be made with."""
+    same = (
+        "features normalization residual attention dropout turns around_classes class_weights "
+        "steps batch learning_rate judge_every patience precision seed"
+    ).split()
+    return training.SegmenterRecipe(
+        size=(config.size[0], config.size[-1]),
+        loss=training.SegmentationLoss(
+            focus=config.focus, overlap=config.overlap, missed=config.missed
+        ),
+        **{name: getattr(config, name) for name in same},
+    )
+
+
+def study(config: Config) -> str:
+    """From checked micrographs to a trained segmenter and its page; the table of scores."""
+    parts = read_annotated_split(config)
+    report.claim(config.run / "config.json", config.plain())
+    print(parts)
+    segmenter, counts, seconds = fitted(config, parts)
+    results = {
+        "classes": dict(zip(parts.names, parts.classes, strict=True)),
+        "train": [one.name for one in parts.train],
+        "val": [one.name for one in parts.val],
+        "scores": {
+            name: evaluation.pixel_scores(each.sum(axis=0), parts.names)
+            for name, each in counts.items()
+        },
+        "counts": {name: each.sum(axis=0).tolist() for name, each in counts.items()},
+        "seconds": seconds,
+    }
+    rows = table_of(results["scores"], parts.names, seconds)
+    page = report.Page(
+        "Classes of pixels",
+        f"A U-Net learned {len(parts.names)} classes from {len(parts.train)} micrographs; it is "
+        f"judged by {len(parts.val)} that it was not trained on.",
+    )
+    page.section(
+        "How well is each class told?",
+        "Of all pixels of the micrographs that it is not "
+        "trained on. IoU: what was told right of a class, over all that is of it or was "
+        "taken for it.",
+    )
+    page.table(rows[0], rows[1:])
+    of_network = counts[NETWORK]
+    page.figure(
+        confusion_figure(of_network.sum(axis=0), parts.names),
+        "Share of each true class, down, that was taken for which, across.",
+    )
+    page.section("The best and the worst")
+    page.figure(
+        examples_figure(segmenter, parts.val, of_network),
+        "Micrograph, mask, what the network says, and where it is wrong: the best and the worst.",
+    )
+    page.section("Training")
+    page.figure(
+        judged_curves(training.read_records(config.run)),
+        "Loss of batches, and mean IoU of the micrographs that it is judged by; the best is kept.",
+    )
+    page.section("Configuration")
+    page.settings(config.plain())
+    page.section("Versions")
+    page.settings(versions())
+    page.write(config.run / "report.html")
+    report.write_json(config.run / "result.json", results)
+    return report.aligned_text(rows)
+
+
+def fitted(
+    config: Config, parts: AnnotatedSplit
+) -> tuple[training.Segmenter, dict[str, np.ndarray], dict[str, float]]:
+    """The network, and of it and the floors what each class was taken for, and the seconds."""
+    counts: dict[str, np.ndarray] = {}
+    seconds: dict[str, float] = {}
+    began = time.perf_counter()
+
+    def lap() -> float:
+        nonlocal began
+        now = time.perf_counter()
+        passed, began = now - began, now
+        return passed
+
+    if config.floors:
+        for name, kind in (
+            ("threshold (Otsu)", training.ThresholdSegmenter),
+            ("random forest", training.ForestSegmenter),
+        ):
+            floor = kind.of(parts.train, parts.classes)
+            counts[name] = evaluation.pixel_counts(floor, parts.val)
+            seconds[name] = lap()
+    segmenter = training.train_segmenter(
+        parts.train,
+        parts.classes,
+        recipe_of(config),
+        run=config.run,
+        judge=evaluation.judge_pixels(parts.val),
+        save_every=config.save_every,
+    )
+    counts[NETWORK] = evaluation.pixel_counts(segmenter, parts.val)
+    seconds[NETWORK] = lap() + _spent_before(config)
+    return segmenter, counts, seconds
+
+
+def _spent_before(config: Config) -> float:
+    """Seconds that a run which is gone on with took before, if it was finished."""
+    done = config.run / "result.json"
+    return json.loads(done.read_text())["seconds"][NETWORK] if done.exists() else 0.0
+
+
+def table_of(
+    scores: dict[str, dict[str, Any]], names: tuple[str, ...], seconds: dict[str, float]
+) -> list[tuple[str, ...]]:
+    """A row for each way to tell classes."""
+    rows = [("by", "mean IoU", *(f"IoU, {name}" for name in names), "accuracy", "seconds")]
+    for way, of_way in scores.items():
+        columns = ("mean IoU", *(f"IoU, {name}" for name in names), "accuracy")
+        rows.append((way, *(f"{of_way[column]:.3f}" for column in columns), f"{seconds[way]:.0f}"))
+    return rows

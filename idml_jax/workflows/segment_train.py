@@ -1,0 +1,135 @@
+"""From micrographs and masks to a network that tells the class of each pixel."""
+
+import dataclasses
+import math
+import pathlib
+from typing import Any, Literal
+
+from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Train a U-Net on micrographs and masks, beside a threshold and a random forest.
+
+    What decides how good it is are micrographs that it is not trained on. Started again in its
+    folder, it goes on where it stopped.
+    """
+
+    images: pathlib.Path
+    """Folder of micrographs (tif, png, jpg, bmp)."""
+    masks: pathlib.Path
+    """Folder of masks, of the same names: the value of a pixel is the number of its class."""
+    run: pathlib.Path
+    """Folder for everything that the training writes."""
+    split: pathlib.Path | None = None
+    """Lists of names, as {"train": [...], "val": [...], "test": [...]} (JSON). Files that are not
+    named are not used, and those of test are only looked at by `idml segment evaluate`. Without it
+    specimens are held out at random."""
+    of: str | None = None
+    """Which split is meant, of a file that holds several by name."""
+    held_out: float = 0.2
+    """Share of the micrographs to hold out, without --split."""
+    classes: tuple[int, ...] = ()
+    """The values of the masks that are classes; by default all that occur."""
+    names: tuple[str, ...] = ()
+    """What the classes are called in tables, in the order of their values."""
+    unlabelled: int | None = None
+    """The value of pixels that nobody annotated: they are left out of everything."""
+    pixel_size: float | None = None
+    """Metres a pixel, where the files do not say it or say it wrong."""
+    crop_bottom: int = 0
+    """Rows to cut off each image: the microscope's information bar."""
+    features: tuple[int, ...] = (16, 32, 64, 128)
+    """Channels of the network at each resolution, the finest first; each is half as fine as the one
+    before. More of them see further."""
+    size: tuple[int, ...] = (160,)
+    """Side of the crops that are trained on, or rows and cols: what tells a class has to fit."""
+    normalization: Literal["batch", "group", "none"] = "batch"
+    """Over a batch, over groups of channels, or none."""
+    residual: bool = False
+    """Whether pairs of convolutions have shortcuts around them."""
+    attention: bool = False
+    """Whether shortcuts from fine grids pass gates."""
+    dropout: float = 0.0
+    """Share of the coarsest channels left out at random."""
+    turns: Literal["all", "mirrors", "none"] = "all"
+    """How crops are turned: all eight ways, mirrors alone, for materials that have directions, or
+    not."""
+    around_classes: float = 0.5
+    """Share of the crops that lie around a pixel of a class that is drawn first: what is rare is
+    seen by it."""
+    class_weights: Literal["none", "root", "inverse"] = "none"
+    """What a pixel weighs: the same, or more the rarer its class."""
+    focus: float = 0.0
+    """Of the focal loss; 0 is cross-entropy."""
+    overlap: float = 1.0
+    """Weight of one minus the overlap of each class, beside the cross-entropy; 0 for none."""
+    missed: float = 0.5
+    """What a missed pixel weighs in the overlap beside one too many: above 0.5 less is missed."""
+    steps: int = 900
+    """Of the training."""
+    batch: int = 8
+    """Crops in each."""
+    learning_rate: float = 1e-2
+    """At its highest."""
+    judge_every: int = 100
+    """Steps between judgements by the held-out micrographs; the best network is kept."""
+    patience: int | None = None
+    """Judgements without a better one after which the training ends."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Type that the convolutions compute in."""
+    save_every: int = 100
+    """Steps between checkpoints: what a killed training loses at most."""
+    floors: bool = True
+    """Whether a threshold and a random forest are fitted beside it, to compare with."""
+    seed: int = 0
+    """Of everything random."""
+
+    def check(self) -> None:
+        """Refuse options out of range, or that do not go together.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
+        if len(self.size) not in (1, 2) or any(side < 1 for side in self.size):
+            raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
+        if not self.features or any(count < 1 for count in self.features):
+            raise InputError(f"--features (={self.features}) must be positive, one at least.")
+        for name in ("steps", "batch", "learning_rate", "judge_every", "save_every"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise InputError(f"--{name.replace('_', '-')} (={value}) must be positive.")
+        for name in ("around_classes", "missed"):
+            if not 0 <= getattr(self, name) <= 1:
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} (={getattr(self, name)}) must lie between 0 and 1.")
+        for name in ("focus", "overlap"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise InputError(f"--{name} (={getattr(self, name)}) must not be negative.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
+        if self.patience is not None and self.patience < 1:
+            raise InputError(f"--patience (={self.patience}) must be at least 1.")
+        if self.split is None and self.of is not None:
+            raise InputError("--of says which split of a file: give the file by --split.")
+        if self.split is None and not 0 < self.held_out < 1:
+            raise InputError(f"--held-out (={self.held_out}) must lie between 0 and 1.")
+        if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
+            raise InputError(f"--classes (={self.classes}): two at least, each once.")
+        if self.classes and self.names and len(self.classes) != len(self.names):
+            raise InputError(f"--names: {len(self.names)} for {len(self.classes)} classes.")
+
+    def plain(self) -> dict[str, Any]:
+        """The options as plain values, without those that a run may be gone on with otherwise."""
+        return plain_options(self, without=("run", "save_every", "names", "floors"))
+
+
+def run(config: Config) -> None:
+    """Check the data, train, and print how well each way tells the classes."""
+    config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
+    from idml_jax.workflows.segment_study import study
+
+    print(study(config))
+    print(f"\nreport: {config.run / 'report.html'}")

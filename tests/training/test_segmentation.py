@@ -1,0 +1,128 @@
+"""Segmenters: what they learn, that stopping changes nothing, and what they refuse."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from idml_jax import data, evaluation, training
+from idml_jax.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+RECIPE = training.SegmenterRecipe(
+    features=(4, 8), size=(16, 16), steps=80, batch=4, judge_every=20, averaging=0.9
+)
+CLASSES = (0, 128, 255)
+
+
+def annotated(count, seed=0, side=33):
+    """Stripes of one pixel, stripes of four, and neither: told by texture, and not by grey."""
+    random = np.random.default_rng(seed)
+    found = []
+    for number in range(count):
+        image = random.uniform(0.2, 0.8, (side, side))
+        labels = np.zeros((side, side), np.int32)
+        places = np.arange(side)
+        for kind, columns in ((1, slice(0, side // 3)), (2, slice(2 * side // 3, side))):
+            width = 1 if kind == 1 else 4
+            wave = (places + random.integers(8)) // width % 2
+            image[:, columns] = (0.3 + 0.4 * wave[:, None]) + 0.1 * image[:, columns]
+            labels[:, columns] = kind
+        labels[0] = -1
+        micrograph = data.Micrograph(image[..., None].astype(np.float32), f"{number}")
+        found.append(data.Annotated(micrograph, labels))
+    return found
+
+
+def test_textures_are_learned_and_kept(tmp_path):
+    judge = evaluation.judge_pixels(annotated(2, seed=5))
+    recipe = dataclasses.replace(RECIPE, steps=160)
+    run = tmp_path / "run"
+    segmenter = training.train_segmenter(annotated(6), CLASSES, recipe, run=run, judge=judge)
+    unseen = annotated(3, seed=9)
+    counts = evaluation.pixel_counts(segmenter, unseen).sum(axis=0)
+    scores = evaluation.pixel_scores(counts, CLASSES)
+    assert scores["mean IoU"] > 0.75, scores
+    assert counts.sum() == sum((one.labels >= 0).sum() for one in unseen)
+    again = training.load_segmenter(run)
+    image = unseen[0].micrograph.image
+    np.testing.assert_array_equal(again.predict(image), segmenter.predict(image))
+    assert again.classes == CLASSES
+    assert segmenter.predict(image).shape == (33, 33, 3)
+    np.testing.assert_allclose(segmenter.predict(image).sum(axis=-1), 1, atol=1e-5)
+    # What it is judged is recorded, and the best of it is what is kept.
+    records = training.read_records(run)
+    judged = {each["step"]: each["mean IoU"] for each in records if "mean IoU" in each}
+    assert [*judged] == list(range(20, 161, 20))
+    assert judge(segmenter)["mean IoU"] == pytest.approx(max(judged.values()), abs=1e-6)
+
+
+def test_stopped_and_started_again_it_ends_with_the_same_bits(tmp_path):
+    def stop(segmenter, done):
+        raise KeyboardInterrupt
+
+    recipe = dataclasses.replace(RECIPE, steps=8, judge_every=2, dropout=0.3)
+    options = {"judge": evaluation.judge_pixels(annotated(1, seed=5)), "save_every": 3}
+    given = annotated(2)
+    whole = training.train_segmenter(given, CLASSES, recipe, run=tmp_path / "whole", **options)
+    parts = tmp_path / "parts"
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            training.train_segmenter(given, CLASSES, recipe, run=parts, show=stop, **options)
+    again = training.train_segmenter(given, CLASSES, recipe, run=parts, **options)
+    image = given[0].micrograph.image
+    np.testing.assert_array_equal(again.predict(image), whole.predict(image))
+    lines = [
+        [{k: v for k, v in line.items() if k != "images_per_second"} for line in read]
+        for read in map(training.read_records, (tmp_path / "whole", parts))
+    ]
+    judged = [[line for line in read if "mean IoU" in line] for read in lines]
+    assert judged[0] == judged[1] and len(judged[0]) == 4
+
+
+def test_a_training_ends_where_nothing_more_is_gained(tmp_path):
+    """Judged by a number that falls from the second judgement on."""
+    asked = []
+
+    def judge(segmenter):
+        asked.append(segmenter)
+        return {"mean IoU": [0.2, 0.5][len(asked) - 1] if len(asked) < 3 else 0.4}
+
+    recipe = dataclasses.replace(RECIPE, steps=40, judge_every=2, patience=3)
+    run, given = tmp_path / "run", annotated(2)
+    found = training.train_segmenter(given, CLASSES, recipe, run=run, judge=judge)
+    assert len(asked) == 5
+    assert training.read_records(run)[-1]["step"] == 10
+    image = given[0].micrograph.image
+    np.testing.assert_array_equal(found.predict(image), asked[1].predict(image))
+    assert not np.array_equal(found.predict(image), asked[4].predict(image))
+    # Started again, there is nothing to do.
+    training.train_segmenter(given, CLASSES, recipe, run=run, judge=judge)
+    assert len(asked) == 5
+
+
+def test_brightness_and_contrast_of_all_images_make_no_difference(tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=4)
+    found = {}
+    for name, scale, shift in (("as they are", 1.0, 0.0), ("others", 0.5, 0.25)):
+        given = []
+        for one in annotated(2):
+            pixels = np.rint(one.micrograph.image * 100) * 2
+            image = ((pixels * scale + 255 * shift) / 255).astype(np.float32)
+            given.append(data.Annotated(data.Micrograph(image, one.name), one.labels))
+        run = tmp_path / name
+        segmenter = training.train_segmenter(given, CLASSES, recipe, run=run)
+        found[name] = segmenter.predict(given[0].micrograph.image)
+    np.testing.assert_allclose(found["as they are"], found["others"], atol=0.02)
+
+
+def test_a_class_without_a_pixel_and_another_run_are_refused(tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=2)
+    with pytest.raises(InputError, match="of the class 9; add"):
+        training.train_segmenter(annotated(1), (*CLASSES, 9), recipe, run=tmp_path / "run")
+    training.train_segmenter(annotated(1), CLASSES, recipe, run=tmp_path / "run")
+    with pytest.raises(InputError, match="examples is"):
+        training.train_segmenter(annotated(1, seed=3), CLASSES, recipe, run=tmp_path / "run")
+    with pytest.raises(InputError, match="no trained segmenter"):
+        training.load_segmenter(tmp_path / "nothing")
