@@ -5,6 +5,7 @@ from .annotated import read_annotated as read_annotated
 from .annotated_crops import AnnotatedResident as AnnotatedResident
 from .annotated_crops import keep_annotated_on_device as keep_annotated_on_device
 from .annotated_crops import random_annotated_crops as random_annotated_crops
+from .changes import Changes as Changes
 from .contrast import CONTRAST as CONTRAST
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length

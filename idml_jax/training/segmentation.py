@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from idml_jax.data import (
     Annotated,
+    Changes,
     Turns,
     keep_annotated_on_device,
     random_annotated_crops,
@@ -49,6 +50,8 @@ class SegmenterRecipe:
         The symmetries that crops are turned by.
     around_classes : float
         Share of the crops that lie around a pixel of a class that is drawn first.
+    changes : Changes
+        How crops are changed beside: zoomed, bent, of other contrast.
     loss : SegmentationLoss
     class_weights : {"none", "root", "inverse"}
         What a pixel weighs in the cross-entropy: the same, or as the inverse of the share of its
@@ -78,6 +81,7 @@ class SegmenterRecipe:
     size: tuple[int, int] = (160, 160)
     turns: Turns = "all"
     around_classes: float = 0.5
+    changes: Changes = Changes()
     loss: SegmentationLoss = SegmentationLoss()
     class_weights: Literal["none", "root", "inverse"] = "none"
     steps: int = 900
@@ -234,7 +238,7 @@ def train_segmenter(
             "masks that have some, or leave it off the classes."
         )
     mean, deviation = _moments(annotated)
-    options = _plain(recipe) | {
+    options = dataclasses.asdict(recipe) | {
         "classes": list(classes),
         "mean": mean.tolist(),
         "deviation": deviation.tolist(),
@@ -245,15 +249,16 @@ def train_segmenter(
     weights = jnp.asarray(_class_weights(counts, recipe))
 
     def draw(key, examples):
+        place_key, change_key = jax.random.split(key)
         images, labels = random_annotated_crops(
-            key,
+            place_key,
             examples,
             count=recipe.batch,
             size=recipe.size,
             turns=recipe.turns,
             around_classes=recipe.around_classes,
         )
-        return standardized(images, mean, deviation), labels
+        return recipe.changes(change_key, standardized(images, mean, deviation), labels)
 
     def loss(network, batch, key):
         images, labels = batch
@@ -304,7 +309,11 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
     mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
     tuples = {name: tuple(options.pop(name)) for name in ("features", "size")}
-    recipe = SegmenterRecipe(loss=SegmentationLoss(**options.pop("loss")), **tuples, **options)
+    parts = {
+        "loss": SegmentationLoss(**options.pop("loss")),
+        "changes": Changes(**options.pop("changes")),
+    }
+    recipe = SegmenterRecipe(**parts, **tuples, **options)
     network = fitted(
         recipe.network(len(mean), len(classes)),
         recipe,
@@ -327,10 +336,6 @@ def _judged(
     judge: Judgement, segmenter_of: Callable[[UNet], Segmenter], network: UNet
 ) -> Mapping[str, float]:
     return judge(segmenter_of(network))
-
-
-def _plain(recipe: SegmenterRecipe) -> dict:
-    return dataclasses.asdict(recipe)
 
 
 def _moments(

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from idml_jax import evaluation, report, training
+from idml_jax import data, evaluation, report, training
 from idml_jax.workflows.provenance import versions
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
 from idml_jax.workflows.segment_figures import confusion_figure, examples_figure, judged_curves
-from idml_jax.workflows.segment_train import Config
+from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
 
@@ -26,6 +26,7 @@ def recipe_of(config: Config) -> training.SegmenterRecipe:
         loss=training.SegmentationLoss(
             focus=config.focus, overlap=config.overlap, missed=config.missed
         ),
+        changes=data.Changes(**{name: getattr(config, name) for name in CHANGES}),
         **{name: getattr(config, name) for name in same},
     )
 

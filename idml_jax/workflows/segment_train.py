@@ -8,6 +8,9 @@ from typing import Any, Literal
 from idml_jax.errors import InputError
 from idml_jax.workflows.options import plain_options
 
+CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
+"""How crops are changed."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -60,6 +63,18 @@ class Config:
     around_classes: float = 0.5
     """Share of the crops that lie around a pixel of a class that is drawn first: what is rare is
     seen by it."""
+    zoom: float = 0.0
+    """Octaves that things in crops are made larger or smaller by, at random."""
+    angle: float = 0.0
+    """Degrees that crops are turned by, beside quarters."""
+    elastic: float = 0.0
+    """Pixels that points of crops are moved by, which bends what is between them."""
+    brightness: float = 0.2
+    """How much brighter or darker crops are made, in standard deviations of a micrograph."""
+    contrast: float = 0.2
+    """Octaves that their contrast is changed by."""
+    noise: float = 0.0
+    """Noise that is added to them, in standard deviations of a micrograph."""
     class_weights: Literal["none", "root", "inverse"] = "none"
     """What a pixel weighs: the same, or more the rarer its class."""
     focus: float = 0.0
@@ -104,7 +119,7 @@ class Config:
             if not 0 <= getattr(self, name) <= 1:
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} (={getattr(self, name)}) must lie between 0 and 1.")
-        for name in ("focus", "overlap"):
+        for name in ("focus", "overlap", *CHANGES):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"--{name} (={getattr(self, name)}) must not be negative.")
         if not 0 <= self.dropout < 1:
