@@ -212,9 +212,6 @@ def intersection_over_union(
     [0.5, 0.75]
     """
     hits, predicted, true = _sums(counts)
-    if average == "micro":
-        # Over all decisions: each wrong one is in the union twice, as missed and as taken for.
-        hits, predicted, true = (each.sum() for each in (hits, predicted, true))
     return _averaged(hits, predicted + true - hits, average, zero_division)
 
 
