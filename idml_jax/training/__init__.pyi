@@ -1,3 +1,4 @@
+from . import features as features
 from .adversarial import adversarial_step as adversarial_step
 from .adversarial_state import AdversarialState as AdversarialState
 from .adversarial_state import StepOptions as StepOptions

@@ -1,0 +1,10 @@
+from .embedding import Embedding as Embedding
+from .images import OfImages as OfImages
+from .images import greys as greys
+from .texture import GreyLevels as GreyLevels
+from .texture import Haralick as Haralick
+from .texture import LocalBinaryPatterns as LocalBinaryPatterns
+from .texture import OrientedGradients as OrientedGradients
+from .texture import PowerSpectrum as PowerSpectrum
+from .texture import TwoPointStatistics as TwoPointStatistics
+from .words import VisualWords as VisualWords
