@@ -10,7 +10,7 @@ from typing import Any
 import tyro
 
 from idml_jax.errors import InputError, Stopped
-from idml_jax.workflows import characterize, design, generate, quickstart, segment
+from idml_jax.workflows import characterize, classify, design, generate, quickstart, segment
 
 GOALS = {
     "quickstart": quickstart,
@@ -18,6 +18,7 @@ GOALS = {
     "generate": generate,
     "design": design,
     "segment": segment,
+    "classify": classify,
 }
 """Each goal's name and its workflow: a module with a `Config` and a `run(config)`, or with `TASKS`
 that are such modules."""

@@ -6,6 +6,9 @@ from .annotated_crops import AnnotatedResident as AnnotatedResident
 from .annotated_crops import keep_annotated_on_device as keep_annotated_on_device
 from .annotated_crops import random_annotated_crops as random_annotated_crops
 from .changes import Changes as Changes
+from .classified import ClassifiedSet as ClassifiedSet
+from .classified import class_folders as class_folders
+from .classified import read_classified as read_classified
 from .contrast import CONTRAST as CONTRAST
 from .contrast import choose_binning as choose_binning
 from .contrast import correlation_length as correlation_length

@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,16 @@ from idml_jax.models import Classifier
 from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
-from idml_jax.training.fitting import fit, fitted, random_rows
+from idml_jax.training.fitting import Validation, fit, fitted, random_rows
 from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.typing import Array, Images
 
 AugmentImages: TypeAlias = Callable[[PRNGKeyArray, Images], Images]
 """The same images seen another way, each of the same class as before."""
+
+
+NEWER_FIELDS = ("averaging", "mixing", "focus", "judge_every", "patience", "by_itself")
+"""Those that came after runs whose folders do not know them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +50,26 @@ class ClassifierRecipe:
         Of Adam at its highest: it rises over the first twentieth of the steps and falls to
         nothing by half a cosine. Large, because equalized layers keep weights of order one.
     seed : int
+    averaging : float
+        What a moving average of the parameters, which then is what the classifier uses, keeps of
+        itself in each step. 0 for none.
+    mixing : float
+        Of mix-up [1]_: images are mixed by pairs, in shares of a beta distribution of this
+        parameter, and so are their classes. 0 for none.
+    focus : float
+        Exponent of the focal loss: what is told surely weighs less. 0 for cross-entropy.
+    judge_every : int
+        Steps between judgements by what it is not trained on.
+    patience : int, optional
+        Judgements without a better one after which the training ends.
+    by_itself : bool
+        Whether each image by itself is brought to zero mean and unit variance, so that what it was
+        lit by tells nothing; else all by the moments of the training images.
+
+    References
+    ----------
+    .. [1] H. Zhang, M. Cisse, Y. Dauphin, D. Lopez-Paz, "mixup: beyond empirical risk
+       minimization", ICLR 2018.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 64)
@@ -56,6 +80,25 @@ class ClassifierRecipe:
     batch: int = 32
     learning_rate: float = 1e-2
     seed: int = 0
+    averaging: float = 0.0
+    mixing: float = 0.0
+    focus: float = 0.0
+    judge_every: int = 100
+    patience: int | None = None
+    by_itself: bool = False
+
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values; of the newer ones only what is not the default.
+
+        So the options of a run from before there were any are the same, and it goes on.
+        """
+        return {
+            field.name: value
+            for field, value in zip(
+                dataclasses.fields(self), dataclasses.asdict(self).values(), strict=True
+            )
+            if field.name not in NEWER_FIELDS or value != field.default
+        }
 
     def network(self, channels: int, classes: int) -> Classifier:
         """The network with the initial values of the seed."""
@@ -91,6 +134,8 @@ class TrainedClassifier:
         Of images whose channels have zero mean and unit variance over what it was trained on.
     mean, deviation : array of shape (channels,)
         Mean and standard deviation of the training images.
+    by_itself : bool
+        Whether each image is standardized by itself.
     """
 
     def __init__(
@@ -98,6 +143,7 @@ class TrainedClassifier:
         network: Classifier,
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
+        by_itself: bool = False,
     ):
         self.channels = network.in_features
         structure, parameters = nnx.split(network)
@@ -106,12 +152,12 @@ class TrainedClassifier:
         @jax.jit
         def probabilities(parameters, mean, deviation, images):
             network = nnx.merge(structure, parameters)
-            return nnx.softmax(network(_standardized(images, mean, deviation)))
+            return nnx.softmax(network(_standardized(images, mean, deviation, by_itself)))
 
         @jax.jit
         def features(parameters, mean, deviation, images):
             network = nnx.merge(structure, parameters)
-            return network.features(_standardized(images, mean, deviation))
+            return network.features(_standardized(images, mean, deviation, by_itself))
 
         self._probabilities, self._features = probabilities, features
 
@@ -128,6 +174,10 @@ class TrainedClassifier:
         return in_batches(self, batch, images)
 
 
+Judgement: TypeAlias = Callable[[TrainedClassifier], Mapping[str, float]]
+"""Scores of a classifier by their names."""
+
+
 def train_classifier(
     images: Images,
     labels: Int[Array, " count"],
@@ -135,6 +185,8 @@ def train_classifier(
     *,
     run: str | pathlib.Path,
     augment: AugmentImages | None = None,
+    judge: Judgement | None = None,
+    by: str = "accuracy",
     save_every: int = 200,
     show: Callable[[TrainedClassifier, int], None] | None = None,
 ) -> TrainedClassifier:
@@ -154,6 +206,11 @@ def train_classifier(
     augment : callable, optional
         ``augment(key, images)`` changes a batch in a way that keeps its classes, under jit:
         `data.turn_at_random`, for instance.
+    judge : callable, optional
+        ``judge(classifier)`` returns scores on images that it is not trained on: the best
+        classifier is what the training gives.
+    by : str
+        The score that decides.
     save_every : int
         Steps between checkpoints.
     show : callable, optional
@@ -178,12 +235,14 @@ def train_classifier(
     counts = _counts(labels, recipe)
     digest = hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest()[:16]
     mean, deviation = _moments(pixels)
-    options = dataclasses.asdict(recipe) | {
+    options = recipe.plain() | {
         "classes": len(counts),
         "mean": mean.tolist(),
         "deviation": deviation.tolist(),
         "examples": digest,
     }
+    if judge is not None:
+        options["judged"] = True
     claim(run / "classifier.json", options)
     ones = np.ones(len(counts), np.float32)
     weights = jnp.asarray(len(labels) / (len(counts) * counts) if recipe.balanced else ones)
@@ -191,19 +250,41 @@ def train_classifier(
     def prepare(key, batch):
         shown = batch[0].astype(jnp.float32) / jnp.float32(255)
         shown = shown if augment is None else augment(key, shown)
-        return _standardized(shown, mean, deviation), batch[1]
+        return _standardized(shown, mean, deviation, recipe.by_itself), batch[1]
 
     def loss(network, batch, key):
-        logits = network(batch[0])
-        each = optax.softmax_cross_entropy_with_integer_labels(logits, batch[1])
-        value = (weights[batch[1]] * each).mean()
-        right = (logits.argmax(axis=-1) == batch[1]).mean(dtype=jnp.float32)
+        images, labels = batch
+        others, share = labels, jnp.float32(1)
+        if recipe.mixing:
+            order_key, share_key = jax.random.split(key)
+            order = jax.random.permutation(order_key, len(labels))
+            share = jax.random.beta(share_key, recipe.mixing, recipe.mixing).astype(jnp.float32)
+            images, others = share * images + (1 - share) * images[order], labels[order]
+        logits = network(images)
+        value = share * surprise(logits, labels)
+        if recipe.mixing:
+            value = value + (1 - share) * surprise(logits, others)
+        right = (logits.argmax(axis=-1) == labels).mean(dtype=jnp.float32)
         return value, ClassifierScalars(value, right)
+
+    def surprise(logits, labels):
+        each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        if recipe.focus:
+            each = each * (-jnp.expm1(-each)) ** recipe.focus
+        return (weights[labels] * each).mean()
 
     def show_network(network: Classifier, done: int) -> None:
         if show is not None:
-            show(TrainedClassifier(network, mean, deviation), done)
+            show(TrainedClassifier(network, mean, deviation, recipe.by_itself), done)
 
+    validation = None
+    if judge is not None:
+        validation = Validation(
+            lambda network: judge(TrainedClassifier(network, mean, deviation, recipe.by_itself)),
+            by,
+            recipe.judge_every,
+            recipe.patience,
+        )
     network = fit(
         recipe.network(pixels.shape[-1], len(counts)),
         (jnp.asarray(pixels), jnp.asarray(labels)),
@@ -211,10 +292,12 @@ def train_classifier(
         loss,
         recipe,
         run=run,
+        averaging=recipe.averaging,
+        validation=validation,
         save_every=save_every,
         show=show_network,
     )
-    return TrainedClassifier(network, mean, deviation)
+    return TrainedClassifier(network, mean, deviation, recipe.by_itself)
 
 
 def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
@@ -230,17 +313,31 @@ def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
     classes = options.pop("classes")
     mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
+    judged = options.pop("judged", False)
     recipe = ClassifierRecipe(features=tuple(options.pop("features")), **options)
-    network = fitted(recipe.network(len(mean), classes), recipe, run)
-    return TrainedClassifier(network, mean, deviation)
+    network = fitted(
+        recipe.network(len(mean), classes),
+        recipe,
+        run,
+        averaging=recipe.averaging,
+        validated=judged,
+    )
+    return TrainedClassifier(network, mean, deviation, recipe.by_itself)
 
 
 def _standardized(
-    images: Images, mean: Float[Array, " channels"], deviation: Float[Array, " channels"]
+    images: Images,
+    mean: Float[Array, " channels"],
+    deviation: Float[Array, " channels"],
+    by_itself: bool,
 ) -> Images:
-    """Each channel of zero mean and unit variance, over the training images."""
-    mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
-    return (images - mean) / deviation
+    """Each channel of zero mean and unit variance: over the training images, or in each image."""
+    if not by_itself:
+        mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
+        return (images - mean) / deviation
+    images = images - images.mean(axis=(1, 2), keepdims=True)
+    # Of an image without contrast nothing is left, and no noise of the last digit.
+    return images / (images.std(axis=(1, 2), keepdims=True) + 1e-3)
 
 
 def _moments(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from idml_jax import data
-from idml_jax.data.decoding import SUFFIXES
 from idml_jax.errors import InputError
 
 FILE = "file"
@@ -19,29 +18,6 @@ CLASS = "class"
 
 Known: TypeAlias = dict[str, dict[str, float | str]]
 """By a micrograph's name, a number or a word by the name of each thing that is known of it."""
-
-
-def class_folders(folder: pathlib.Path) -> list[pathlib.Path]:
-    """The folders in a folder, each a class.
-
-    Raises
-    ------
-    InputError
-        If there is no such folder, none in it, or an image beside them, which has no class.
-    """
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{folder}: {found}; name a folder that holds one folder a class.")
-    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    loose = [path for path in inside if path.is_file() and path.suffix.lower() in SUFFIXES]
-    if loose:
-        raise InputError(
-            f"{loose[0]}: lies beside the folders of the classes and has none; move it into one."
-        )
-    folders = [path for path in inside if path.is_dir()]
-    if not folders:
-        raise InputError(f"{folder}: no folder in it; with --classes each class is one.")
-    return folders
 
 
 def named_by_class(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from idml_jax import data, training
 from idml_jax.errors import InputError
 from idml_jax.training.conditions import shown
-from idml_jax.workflows.known import Known, class_folders, named_by_class, read_table
+from idml_jax.workflows.known import Known, named_by_class, read_table
 
 
 class Material(NamedTuple):
@@ -168,7 +168,7 @@ def read_material(
     InputError
         If a file cannot be used.
     """
-    folders = class_folders(folder) if classes else [folder]
+    folders = data.class_folders(folder) if classes else [folder]
     options = {"pixel_size": pixel_size, "crop_bottom": crop_bottom}
     labels: tuple[int, ...] = ()
     if phases is not False:

@@ -1,0 +1,147 @@
+"""Micrographs of known classes as a training wants them: checked, split, cut to one size."""
+
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from idml_jax import data
+from idml_jax.errors import InputError
+from idml_jax.workflows.classify_train import Config
+
+
+class Squares(NamedTuple):
+    """Images of one size, cut from micrographs."""
+
+    images: Float[np.ndarray, "count rows cols channels"]
+    labels: Int[np.ndarray, " count"]
+    sources: Int[np.ndarray, " count"]
+    """The number of the micrograph that each was cut from."""
+
+    def of_sources(
+        self, values: Float[np.ndarray, "count classes"]
+    ) -> Float[np.ndarray, "sources classes"]:
+        """The mean over the squares of each micrograph."""
+        counts = np.bincount(self.sources)
+        sums = np.stack([np.bincount(self.sources, column) for column in values.T], axis=1)
+        return sums / counts[:, None]
+
+
+class ClassifiedSplit(NamedTuple):
+    """Micrographs of known classes, by what they are for."""
+
+    train: list[data.Micrograph]
+    train_labels: Int[np.ndarray, " count"]
+    val: list[data.Micrograph]
+    val_labels: Int[np.ndarray, " held_out"]
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+
+    def __str__(self) -> str:
+        counts = np.bincount(self.train_labels, minlength=len(self.classes))
+        each = ", ".join(
+            f"{name} {count}" for name, count in zip(self.classes, counts, strict=True)
+        )
+        return (
+            f"{len(self.train)} micrographs to train on ({each}), {len(self.val)} to judge by, in "
+            f"squares of {self.size[0]} x {self.size[1]} pixels."
+        )
+
+
+def read_classified_split(config: Config) -> ClassifiedSplit:
+    """The user's micrographs.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used, a class has too few, or an image is on both sides.
+    """
+    options = {"pixel_size": config.pixel_size, "crop_bottom": config.crop_bottom}
+    known = data.read_classified(config.images, **options)
+    if len(known.classes) < 2:
+        raise InputError(
+            f"{config.images}: one class ({known.classes[0]}); there are two at least."
+        )
+    if config.val is not None:
+        other = data.read_classified(config.val, classes=known.classes, **options)
+        train, val = (known.micrographs, known.labels), (other.micrographs, other.labels)
+    else:
+        kept, _ = data.split_by_specimen(
+            known.micrographs,
+            held_out=config.held_out,
+            seed=config.seed,
+            classes=[(known.classes[label],) for label in known.labels],
+        )
+        names = {each.name for each in kept}
+        inside = np.array([each.name in names for each in known.micrographs])
+        train, val = (
+            ([known.micrographs[k] for k in np.flatnonzero(side)], known.labels[side])
+            for side in (inside, ~inside)
+        )
+    _check_channels([*train[0], *val[0]])
+    _check_duplicates(train[0], val[0])
+    size = _size_of(config, [*train[0], *val[0]])
+    data.check_sizes([*train[0], *val[0]], size=size)
+    squares = sum(len(data.grid_crops(each.image, size)) for each in train[0])
+    if squares < config.batch:
+        raise InputError(
+            f"--batch (={config.batch}): more than the {squares} squares of {size[0]} x {size[1]} "
+            "pixels to train on; choose a smaller batch, or a smaller --size."
+        )
+    return ClassifiedSplit(*train, *val, known.classes, size)
+
+
+def squares_of(
+    micrographs: Sequence[data.Micrograph],
+    labels: Int[np.ndarray, " count"],
+    size: tuple[int, int],
+) -> Squares:
+    """What micrographs are cut into."""
+    data.check_sizes(micrographs, size=size)
+    parts = [data.grid_crops(each.image, size) for each in micrographs]
+    images = np.concatenate(parts)
+    counts = [len(part) for part in parts]
+    return Squares(
+        images,
+        np.repeat(labels, counts),
+        np.repeat(np.arange(len(parts)), counts),
+    )
+
+
+def _size_of(config: Config, micrographs: Sequence[data.Micrograph]) -> tuple[int, int]:
+    """What the options say, or the largest square that fits into each micrograph."""
+    if config.size:
+        return config.size[0], config.size[-1]
+    side = min(min(each.size) for each in micrographs)
+    return side, side
+
+
+def _check_channels(micrographs: Sequence[data.Micrograph]) -> None:
+    counts = {each.image.shape[-1] for each in micrographs}
+    if len(counts) > 1:
+        raise InputError(
+            f"the micrographs to train on and to judge by have {sorted(counts)} channels; save all "
+            "of them in grey, or all in colour."
+        )
+
+
+def _check_duplicates(train: list[data.Micrograph], val: list[data.Micrograph]) -> None:
+    """Refuse images that are on both sides, or of two classes; tell of those that nearly are."""
+    found = data.find_duplicates(train, val)
+    if equal := [pair for pair in found if pair.equal]:
+        raise InputError(
+            f"the same image is trained on and judged by: {_listed(equal)}; leave one of each out."
+        )
+    if found:
+        print(
+            f"nearly the same image is trained on and judged by: {_listed(found)}; scores may "
+            "flatter.",
+            file=sys.stderr,
+        )
+
+
+def _listed(pairs: list[data.Duplicate]) -> str:
+    more = f" and {len(pairs) - 8} more" if len(pairs) > 8 else ""
+    return ", ".join(f"{pair.first} and {pair.second}" for pair in pairs[:8]) + more

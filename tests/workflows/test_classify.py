@@ -1,0 +1,158 @@
+"""`idml classify`: what is written, what is gone on with, and what is refused before step 1."""
+
+import csv
+import json
+import shutil
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+FEW = (
+    "--features",
+    4,
+    8,
+    "--steps",
+    40,
+    "--batch",
+    8,
+    "--judge-every",
+    20,
+    "--learning-rate",
+    0.05,
+)
+
+
+def draw(folder, count, seed):
+    """Noise, stripes of two pixels and stripes of six, of any light and along either axis."""
+    random = np.random.default_rng(seed)
+    for number, name in enumerate(("coarse", "fine", "noise")):
+        (folder / name).mkdir(parents=True)
+        for place in range(count):
+            image = random.normal(0, 1, (40, 40))
+            if name != "noise":
+                wave = (np.arange(40) + random.integers(12)) // (6, 2)[number] % 2
+                image = 0.3 * image + 2 * wave - 1
+                image = image.T if random.integers(2) else image
+            image = random.uniform(100, 150) + random.uniform(10, 20) * image
+            pixels = np.clip(image, 0, 255).astype(np.uint8)
+            imageio.imwrite(folder / name / f"{place}.png", pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("classified")
+    return draw(folder / "train", 8, 0), draw(folder / "val", 4, 1)
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory, folders):
+    run = tmp_path_factory.mktemp("trained") / "run"
+    train, val = folders
+    return ("classify", "train", "--images", train, "--val", val, "--run", run, *FEW)
+
+
+@pytest.fixture
+def run(command, idml):
+    status, _, error = idml(*command)
+    assert status == 0, error
+    return command[7]
+
+
+def test_every_way_is_scored_on_what_it_was_not_trained_on(idml, command, run):
+    results = json.loads((run / "result.json").read_text())
+    assert results["classes"] == ["coarse", "fine", "noise"] and len(results["val"]) == 12
+    told = results["scores"]["network"]
+    assert told["low"] <= told["accuracy"] <= told["high"] and told["accuracy"] > 0.6, told
+    right = [max(of, key=of.get) == name.split("/")[0] for name, of in results["val"].items()]
+    assert told["accuracy"] == pytest.approx(np.mean(right))
+    assert results["scores"]["local binary patterns, SVM"]["accuracy"] > 0.9
+    assert (run / "report.html").stat().st_size > 10_000
+    status, output, _ = idml(*command)
+    assert status == 0 and "network" in output and str(run / "report.html") in output
+    status, _, error = idml(*command, "--seed", 1)
+    assert (status, error.count("\n")) == (2, 1) and "seed is 0 there and 1 here" in error
+
+
+def test_new_micrographs_are_told_with_their_probabilities(idml, run, folders, tmp_path):
+    out = tmp_path / "made" / "told.csv"
+    status, output, error = idml(
+        "classify", "predict", "--run", run, "--images", folders[1], "--out", out
+    )
+    assert status == 0, error
+    with out.open() as file:
+        rows = list(csv.DictReader(file))
+    results = json.loads((run / "result.json").read_text())
+    assert [*rows[0]] == ["file", "label", "coarse", "fine", "noise"] and len(rows) == 12
+    for row in rows:
+        shares = {name: float(row[name]) for name in results["classes"]}
+        assert row["label"] == max(shares, key=shares.get)
+        assert shares == pytest.approx(results["val"][row["file"].removesuffix(".png")], abs=1e-5)
+    accuracy = results["scores"]["network"]["accuracy"]
+    assert f"told right: {round(12 * accuracy)} of 12" in output
+
+
+def test_larger_ones_are_cut_and_what_cannot_be_used_is_told(idml, run, tmp_path):
+    random = np.random.default_rng(0)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, side in (("large", 90), ("small", 30)):
+        imageio.imwrite(folder / f"{name}.png", random.integers(0, 256, (side, side), np.uint8))
+    (folder / "bad.png").write_bytes(b"no image")
+    out = tmp_path / "told.csv"
+    status, _, error = idml("classify", "predict", "--run", run, "--images", folder, "--out", out)
+    assert status == 0
+    assert "left out: " in error and "bad.png" in error and "smaller than the crop" in error
+    with out.open() as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["large.png"]
+
+
+def test_some_of_each_class_are_held_out_by_themselves(idml, folders, tmp_path):
+    run = tmp_path / "run"
+    options = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4)
+    status, output, error = idml(
+        "classify", "train", "--images", folders[0], "--run", run, "--batch", 8, *options
+    )
+    assert status == 0, error
+    assert "coarse 6, fine 6, noise 6" in output
+    held_out = json.loads((run / "result.json").read_text())["val"]
+    assert sorted(name.split("/")[0] for name in held_out) == sorted(
+        ["coarse", "fine", "noise"] * 2
+    )
+
+
+def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
+    train, val = folders
+    shutil.copytree(val, tmp_path / "val")
+    shutil.copy(train / "fine" / "3.png", tmp_path / "val" / "fine" / "again.png")
+    run = tmp_path / "run"
+    status, _, error = idml(
+        "classify", "train", "--images", train, "--val", tmp_path / "val", "--run", run, *FEW
+    )
+    assert (status, error.count("\n")) == (2, 1), error
+    assert "trained on and judged by" in error and "again.png" in error and "3.png" in error
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        (("--val", "nowhere"), "nowhere: does not exist"),
+        (("--size", 64), "smaller than the crop of 64 x 64"),
+        (("--size", 1, 2, 3), "takes a side"),
+        (("--steps", 0), "--steps (=0) must be positive"),
+        (("--mixing", -1), "--mixing (=-1.0) must not be negative"),
+        (("--held-out", 1), "must lie between 0 and 1"),
+        (("--batch", 400), "more than the 18 squares of 40 x 40"),
+        (("--patience", 0), "at least 1"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_line(idml, folders, tmp_path, options, rule):
+    run = tmp_path / "run"
+    status, _, error = idml("classify", "train", "--images", folders[0], "--run", run, *options)
+    assert (status, error.count("\n")) == (2, 1), error
+    assert rule in error
+    assert not run.exists()
