@@ -1,5 +1,9 @@
 from .bootstrap import Interval as Interval
 from .bootstrap import bootstrap_mean as bootstrap_mean
+from .calibration import Reliability as Reliability
+from .calibration import at_temperature as at_temperature
+from .calibration import fit_temperature as fit_temperature
+from .calibration import reliability as reliability
 from .classes import accuracy as accuracy
 from .classes import confusion_matrix as confusion_matrix
 from .classes import f_score as f_score
