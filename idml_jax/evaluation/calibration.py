@@ -8,7 +8,6 @@ from scipy import optimize, special
 
 from idml_jax.typing import Array
 
-
 SMALLEST = 1e-38
 """In place of a probability of 0, which has no logarithm: the smallest of float32."""
 

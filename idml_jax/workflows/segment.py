@@ -2,12 +2,13 @@
 
 import dataclasses
 
-from idml_jax.workflows import segment_evaluate, segment_predict, segment_train
+from idml_jax.workflows import segment_evaluate, segment_measure, segment_predict, segment_train
 
 TASKS = {
     "train": segment_train,
     "predict": segment_predict,
     "evaluate": segment_evaluate,
+    "measure": segment_measure,
 }
 """Each task's name and its workflow: a module with a `Config` and a `run(config)`."""
 

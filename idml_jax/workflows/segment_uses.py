@@ -1,5 +1,6 @@
 """What a trained segmenter is used for: the classes of new micrographs, and how right they are."""
 
+import csv
 import dataclasses
 import io
 import json
@@ -15,7 +16,7 @@ from tqdm import tqdm
 from idml_jax import data, evaluation, integration, report, training
 from idml_jax.errors import InputError
 from idml_jax.typing import Image
-from idml_jax.workflows import segment_evaluate, segment_predict
+from idml_jax.workflows import characterize, segment_evaluate, segment_measure, segment_predict
 from idml_jax.workflows.segment_figures import colours_of
 
 OVERLAY = 0.45
@@ -125,6 +126,25 @@ def evaluate(config: segment_evaluate.Config) -> str:
         f"[{interval.low:.3f}, {interval.high:.3f}], from {of_images.min():.3f} to "
         f"{of_images.max():.3f}"
     )
+
+
+def measure(config: segment_measure.Config) -> str:
+    """Write what each micrograph's pixels are, and the measures of each class; its shares."""
+    text = predict(config.prediction())
+    classes = training.load_segmenter(config.run).classes
+    rows: list[list[str]] = []
+    head: list[str] = []
+    for value, name in zip(classes, names_of(config.run, classes), strict=True):
+        folder = config.out / name.replace("/", "_")
+        print(f"\n{name}")
+        characterize.run(config.measurement(value, folder))
+        with (folder / "statistics.csv").open(newline="") as file:
+            columns, *of_files = csv.reader(file)
+        head = [columns[0], "class", *columns[1:]]
+        rows += [[first, name, *rest] for first, *rest in of_files]
+    rows.sort(key=lambda row: row[0])
+    report.write_atomically(config.out / "measures.csv", report.csv_text(head, rows))
+    return text
 
 
 def names_of(run: pathlib.Path, classes: tuple[int, ...]) -> tuple[str, ...]:

@@ -122,6 +122,29 @@ def test_scores_of_a_list_are_by_image_and_of_all(idml, run, given, folders, tmp
         assert [row["file"] for row in csv.DictReader(file)] == list("abcdef")
 
 
+def test_every_class_of_every_image_is_measured_as_a_phase(idml, run, given, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in "ab":
+        (folder / f"{name}.tif").write_bytes((given[1] / f"{name}.tif").read_bytes())
+    out = tmp_path / "out"
+    command = ("segment", "measure", "--run", run, "--images", folder, "--out", out)
+    status, output, error = idml(*command)
+    assert status == 0, error
+    with (out / "measures.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    order = [(row["file"], row["class"]) for row in rows]
+    assert order == [(f"{name}.tif", one) for name in "ab" for one in ("none", "fine", "coarse")]
+    for row in rows:
+        labels = data.read_labels(out / "labels" / row["file"])
+        value = {"none": 0, "fine": 100, "coarse": 255}[row["class"]]
+        assert float(row["volume_fraction"]) == pytest.approx((labels == value).mean())
+        assert row["unit"] == "px" or float(row["pixel_size"].split()[0]) > 0
+    assert "coarse" in output and (out / "coarse" / "report.html").exists()
+    status, _, error = idml(*command, "--young", 1, 2)
+    assert (status, error.count("\n")) == (2, 1) and "add --properties" in error
+
+
 def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
     for kind, ending in (("images", "tif"), ("masks", "png")):
         (tmp_path / kind).mkdir()
