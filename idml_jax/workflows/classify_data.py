@@ -82,7 +82,7 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
         )
     _check_channels([*train[0], *val[0]])
     _check_duplicates(train[0], val[0])
-    size = _size_of(config, [*train[0], *val[0]])
+    size = size_of(config.size, [*train[0], *val[0]])
     data.check_sizes([*train[0], *val[0]], size=size)
     squares = sum(len(data.grid_crops(each.image, size)) for each in train[0])
     if squares < config.batch:
@@ -110,10 +110,10 @@ def squares_of(
     )
 
 
-def _size_of(config: Config, micrographs: Sequence[data.Micrograph]) -> tuple[int, int]:
+def size_of(size: tuple[int, ...], micrographs: Sequence[data.Micrograph]) -> tuple[int, int]:
     """What the options say, or the largest square that fits into each micrograph."""
-    if config.size:
-        return config.size[0], config.size[-1]
+    if size:
+        return size[0], size[-1]
     side = min(min(each.size) for each in micrographs)
     return side, side
 

@@ -8,39 +8,23 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float, Int
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.training import features
 from idml_jax.workflows.classify_data import ClassifiedSplit, read_classified_split, squares_of
 from idml_jax.workflows.classify_figures import examples_figure, judged_curves
 from idml_jax.workflows.classify_train import Config
+from idml_jax.workflows.classify_ways import pipeline_of
 from idml_jax.workflows.provenance import versions
 from idml_jax.workflows.segment_figures import confusion_figure
 
 NETWORK = "network"
 
-
-def floors_of(seed: int) -> dict[str, Pipeline]:
-    """What a network has to beat: features of texture, and what learns from them in seconds."""
-    return {
-        "local binary patterns, SVM": make_pipeline(
-            features.LocalBinaryPatterns(),
-            StandardScaler(),
-            CalibratedClassifierCV(SVC(C=10), ensemble=False),
-        ),
-        "local binary patterns, logistic regression": make_pipeline(
-            features.LocalBinaryPatterns(), StandardScaler(), LogisticRegression(max_iter=5000)
-        ),
-        "Haralick, random forest": make_pipeline(
-            features.Haralick(), RandomForestClassifier(300, random_state=seed)
-        ),
-    }
+FLOORS = {
+    "local binary patterns, SVM": ("patterns", "svm"),
+    "local binary patterns, logistic regression": ("patterns", "logistic"),
+    "Haralick, random forest": ("haralick", "forest"),
+}
+"""What a network has to beat: features of texture, and what learns from them in seconds."""
 
 
 def recipe_of(config: Config) -> training.ClassifierRecipe:
@@ -113,14 +97,34 @@ def told(
     known = squares_of(parts.train, parts.train_labels, parts.size)
     seen = squares_of(parts.val, parts.val_labels, parts.size)
     found, seconds = {}, {}
-    for name, pipeline in floors_of(config.seed).items():
-        began = time.perf_counter()
+    for name, way in FLOORS.items():
+        began, pipeline = time.perf_counter(), pipeline_of(*way, config.seed)
         pipeline.fit(known.images, known.labels)
         shares = np.zeros((len(seen.labels), len(parts.classes)))
         shares[:, pipeline.classes_] = pipeline.predict_proba(seen.images)
         found[name] = seen.of_sources(shares)
         seconds[name] = time.perf_counter() - began
     began = time.perf_counter()
+    found[NETWORK] = trained(config, parts)
+    seconds[NETWORK] = time.perf_counter() - began
+    return found, seconds
+
+
+def trained(
+    config: Config, parts: ClassifiedSplit, *, judged: bool = True
+) -> Float[np.ndarray, "held_out classes"]:
+    """Probabilities of the held-out micrographs' classes by a network that is trained, or gone on.
+
+    Parameters
+    ----------
+    config : Config
+    parts : ClassifiedSplit
+    judged : bool
+        Whether the held-out micrographs decide which network is kept; else it is the last one, and
+        they are judged by alone.
+    """
+    known = squares_of(parts.train, parts.train_labels, parts.size)
+    seen = squares_of(parts.val, parts.val_labels, parts.size)
 
     def judge(classifier: training.TrainedClassifier) -> dict[str, float]:
         of_micrographs = seen.of_sources(classifier.predict(seen.images))
@@ -136,13 +140,11 @@ def told(
         recipe_of(config),
         run=config.run,
         augment=functools.partial(changed, config),
-        judge=judge,
+        judge=judge if judged else None,
         by="told",
         save_every=config.save_every,
     )
-    found[NETWORK] = seen.of_sources(classifier.predict(seen.images))
-    seconds[NETWORK] = time.perf_counter() - began
-    return found, seconds
+    return seen.of_sources(classifier.predict(seen.images))
 
 
 def changed(config: Config, key: Any, images: Any) -> Any:

@@ -1,0 +1,83 @@
+"""Which features, and what learns from them, tell the classes best: all of them, over folds."""
+
+import dataclasses
+import pathlib
+from typing import Any, Literal, TypeAlias
+
+from idml_jax.errors import InputError
+from idml_jax.workflows.options import plain_options
+
+FeatureName: TypeAlias = Literal[
+    "patterns", "haralick", "gradients", "spectrum", "greys", "two-point", "words", "vlad",
+    "keypoints",
+]  # fmt: skip
+ClassifierName: TypeAlias = Literal["svm", "linear-svm", "logistic", "forest", "neighbours"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Compare ways to tell the classes of micrographs, by cross-validation.
+
+    Each way is fitted to all folds but one and judged by that one, in turn; everything that is
+    learned, vocabularies of visual words too, is learned inside. Started again in its folder, it
+    goes on with what is not done yet.
+    """
+
+    images: pathlib.Path
+    """Folder of one folder a class, with its micrographs."""
+    run: pathlib.Path
+    """Folder for the table."""
+    features: tuple[FeatureName, ...] = (
+        "patterns", "haralick", "gradients", "spectrum", "greys", "two-point", "words", "vlad",
+    )  # fmt: skip
+    """Local binary patterns, Haralick's, oriented gradients, power spectrum, grey levels, two-point
+    correlations by principal components, bags of visual words, sums of what differs from them,
+    bags of words at keypoints."""
+    classifiers: tuple[ClassifierName, ...] = ("svm", "logistic", "forest", "neighbours")
+    """Support vector machines with a Gaussian or linear kernel, logistic regression, random
+    forest, nearest neighbours."""
+    network: bool = False
+    """Whether a network is trained for each fold as well, which takes minutes a fold."""
+    steps: int = 600
+    """Of such a training."""
+    folds: int = 5
+    """Parts, each judged by once; of each class as many in all of them."""
+    repeats: int = 1
+    """Times that the micrographs are parted."""
+    crop_bottom: int = 0
+    """Rows to cut off each image: the microscope's information bar."""
+    size: tuple[int, ...] = ()
+    """Side of the squares that micrographs are cut into, or rows and cols. By default as large as
+    all of them allow."""
+    seed: int = 0
+    """Of everything random."""
+
+    def check(self) -> None:
+        """Refuse options out of range.
+
+        Not when the options are put together: Tyro would make a box of lines of the message.
+        """
+        if len(self.size) > 2 or any(side < 1 for side in self.size):
+            raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
+        if self.folds < 2:
+            raise InputError(f"--folds (={self.folds}) must be at least 2.")
+        for name in ("repeats", "steps"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
+        if not self.network and not (self.features and self.classifiers):
+            raise InputError("nothing to compare: name --features and --classifiers.")
+
+    def plain(self) -> dict[str, Any]:
+        """The options as plain values, without those that a run may be gone on with otherwise."""
+        left = ("run", "features", "classifiers", "network")
+        return plain_options(self, without=left)
+
+
+def run(config: Config) -> None:
+    """Compare, and print the table, the best first."""
+    config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
+    from idml_jax.workflows.classify_comparison import compared
+
+    print(compared(config))
+    print(f"\ntable: {config.run / 'compared.csv'}")
