@@ -79,7 +79,7 @@ def _thumbnails(micrographs: Sequence[Micrograph]) -> Float[np.ndarray, "count p
         transform.resize(each.image.mean(axis=-1), (THUMBNAIL, THUMBNAIL), anti_aliasing=True)
         for each in micrographs
     ]
-    flat = np.reshape(small, (len(small), -1)).astype(float)
+    flat = np.array(small, float).reshape(len(small), -1)
     flat = flat - flat.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(flat, axis=1, keepdims=True)
     return flat / np.where(lengths > 0, lengths, np.inf)

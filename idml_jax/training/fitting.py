@@ -154,8 +154,8 @@ def fit(
         scores = validation.scores(shown(state))
         score = jnp.float32(scores[validation.by])
         if score > state.best.score:
-            kept = jax.tree.map(jnp.copy, (_used(state), state.others))
-            state = state._replace(best=Best(*kept, score, jnp.int32(done)))
+            parameters, others = jax.tree.map(jnp.copy, (_used(state), state.others))
+            state = state._replace(best=Best(parameters, others, score, jnp.int32(done)))
         return state, scores
 
     def over(state: FitState, done: int) -> bool:
@@ -230,8 +230,9 @@ def _first_state(
     if averaging:
         state = state._replace(averaged=jax.tree.map(jnp.copy, parameters))
     if validated:
-        kept = jax.tree.map(jnp.copy, (parameters, others))
-        state = state._replace(best=Best(*kept, jnp.float32(-jnp.inf), jnp.int32(0)))
+        first, moments = jax.tree.map(jnp.copy, (parameters, others))
+        best = Best(first, moments, jnp.float32(-jnp.inf), jnp.int32(0))
+        state = state._replace(best=best)
     return state
 
 

@@ -62,7 +62,7 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
     known = data.read_classified(config.images, **options)
     if len(known.classes) < 2:
         raise InputError(
-            f"{config.images}: one class ({known.classes[0]}); there are two at least."
+            f"{config.images}: one class ({', '.join(known.classes)}); there are two at least."
         )
     if config.val is not None:
         other = data.read_classified(config.val, classes=known.classes, **options)

@@ -29,11 +29,9 @@ FEATURES: dict[str, Callable[[int], Any]] = {
 """How each is made, of a seed."""
 
 CLASSIFIERS: dict[str, Callable[[int], Any]] = {
-    "svm": lambda seed: CalibratedClassifierCV(
-        SVC(C=10, class_weight="balanced", random_state=seed), ensemble=False
-    ),
-    "linear-svm": lambda seed: CalibratedClassifierCV(
-        SVC(C=1, kernel="linear", class_weight="balanced", random_state=seed), ensemble=False
+    "svm": lambda seed: _calibrated(SVC(C=10, class_weight="balanced", random_state=seed)),
+    "linear-svm": lambda seed: _calibrated(
+        SVC(C=1, kernel="linear", class_weight="balanced", random_state=seed)
     ),
     "logistic": lambda seed: LogisticRegression(max_iter=5000, class_weight="balanced"),
     "forest": lambda seed: RandomForestClassifier(
@@ -56,3 +54,8 @@ def pipeline_of(feature: str, classifier: str, seed: int) -> Pipeline:
         if name not in known:
             raise InputError(f"nothing is called {name}; there are {', '.join(known)}.")
     return make_pipeline(FEATURES[feature](seed), StandardScaler(), CLASSIFIERS[classifier](seed))
+
+
+def _calibrated(machine: SVC) -> CalibratedClassifierCV:
+    """A machine whose scores become probabilities, by Platt's sigmoid over folds."""
+    return CalibratedClassifierCV(machine, ensemble=False)  # pyright: ignore[reportArgumentType]

@@ -7,12 +7,11 @@ import imageio.v3 as imageio
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tifffile
 from jaxtyping import Float, Integer, UInt32
 from numpy.lib.format import open_memmap
 from tqdm import tqdm
 
-from idml_jax import report, training
+from idml_jax import integration, report, training
 from idml_jax.errors import InputError
 from idml_jax.training.conditions import shown
 from idml_jax.typing import Image
@@ -128,24 +127,14 @@ def labels_of(image: Image, recipe: training.Recipe) -> Integer[np.ndarray, "row
 
 def encoded(image: Image, kind: str, recipe: training.Recipe) -> bytes:
     """An image as a file: in 8 bits, or as it is with its pixel size; of phases their labels."""
-    buffer = io.BytesIO()
     if kind == "png":
         if recipe.output == "phases":
             pixels = labels_of(image, recipe)
         else:
             pixels = np.rint(np.asarray(image) * 255).astype(np.uint8)
         return imageio.imwrite("<bytes>", np.squeeze(pixels), extension=".png")
-    options = {}
-    if recipe.pixel_size is not None:
-        rows, cols = recipe.pixel_size
-        options = {"resolution": (1e-2 / cols, 1e-2 / rows), "resolutionunit": "CENTIMETER"}
-    pixels = labels_of(image, recipe) if recipe.output == "phases" else np.asarray(image)
-    colour = pixels.ndim == 3 and pixels.shape[-1] > 1
-    tifffile.imwrite(
-        buffer,
-        pixels if colour else pixels.reshape(pixels.shape[:2]),
-        photometric="rgb" if colour and recipe.channels == 3 else "minisblack",
-        **({"planarconfig": "contig"} if colour else {}),
-        **options,
-    )
-    return buffer.getvalue()
+    if recipe.output == "phases":
+        return integration.tiff_bytes(labels_of(image, recipe), recipe.pixel_size)
+    channels = recipe.channels > 1
+    pixels = np.asarray(image) if channels else np.asarray(image)[..., 0]
+    return integration.tiff_bytes(pixels, recipe.pixel_size, channels=channels)

@@ -130,7 +130,8 @@ def table_of(
     scores: dict[str, dict[str, Any]], names: tuple[str, ...], seconds: dict[str, float]
 ) -> list[tuple[str, ...]]:
     """A row for each way to tell classes."""
-    rows = [("by", "mean IoU", *(f"IoU, {name}" for name in names), "accuracy", "seconds")]
+    rows: list[tuple[str, ...]] = []
+    rows.append(("by", "mean IoU", *(f"IoU, {name}" for name in names), "accuracy", "seconds"))
     for way, of_way in scores.items():
         columns = ("mean IoU", *(f"IoU, {name}" for name in names), "accuracy")
         rows.append((way, *(f"{of_way[column]:.3f}" for column in columns), f"{seconds[way]:.0f}"))

@@ -2,14 +2,12 @@
 
 import csv
 import dataclasses
-import io
 import json
 import pathlib
 import sys
 
 import imageio.v3 as imageio
 import numpy as np
-import tifffile
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
@@ -182,8 +180,8 @@ def _write(
     values = np.asarray(classes)
     fits = np.uint8 if values.min() >= 0 and values.max() < 256 else np.int32
     stored = values.astype(fits)[labels]
-    stem = config.out / micrograph.name
-    _write_tiff(stem.with_name(f"{stem.name}.tif"), stored, micrograph)
+    tiff = integration.tiff_bytes(stored, micrograph.pixel_size)
+    report.write_atomically(config.out / f"{micrograph.name}.tif", tiff)
     if config.overlays:
         grey = micrograph.image.mean(axis=-1, keepdims=True)
         mixed = (1 - OVERLAY) * grey + OVERLAY * colours_of(len(classes))[labels]
@@ -191,20 +189,10 @@ def _write(
         folder = config.out / "overlays"
         folder.mkdir(exist_ok=True)
         png = imageio.imwrite("<bytes>", picture, extension=".png")
-        report.write_atomically(folder / f"{stem.name}.png", png)
+        report.write_atomically(folder / f"{micrograph.name}.png", png)
     if config.probabilities:
         folder = config.out / "probabilities"
         folder.mkdir(exist_ok=True)
         pages = np.moveaxis(shares, -1, 0).astype(np.float32)
-        _write_tiff(folder / f"{stem.name}.tif", pages, micrograph)
-
-
-def _write_tiff(path: pathlib.Path, pixels: np.ndarray, micrograph: data.Micrograph) -> None:
-    """With the size of a pixel, where it is known."""
-    sizes = micrograph.pixel_size
-    options = {"photometric": "minisblack", "compression": "zlib"}
-    if sizes is not None:
-        across, down = (1e-2 / side for side in reversed(sizes))
-        options |= {"resolution": (across, down), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(buffer := io.BytesIO(), pixels, **options)
-    report.write_atomically(path, buffer.getvalue())
+        tiff = integration.tiff_bytes(pages, micrograph.pixel_size)
+        report.write_atomically(folder / f"{micrograph.name}.tif", tiff)

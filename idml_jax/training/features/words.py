@@ -82,9 +82,9 @@ class VisualWords(TransformerMixin, BaseEstimator):
                 f"{len(descriptors)} descriptors are fewer than the {self.words} words; give more "
                 "images, or places nearer to each other."
             )
-        self.vocabulary_ = MiniBatchKMeans(self.words, random_state=self.seed, n_init=3).fit(
-            descriptors
-        )
+        # As many beginnings as are written; scikit-learn's types know of words alone.
+        found_words = MiniBatchKMeans(self.words, random_state=self.seed, n_init=3)  # pyright: ignore[reportArgumentType]
+        self.vocabulary_ = found_words.fit(descriptors)
         return self
 
     def transform(self, images: Images) -> Float[np.ndarray, "count features"]:
@@ -94,7 +94,9 @@ class VisualWords(TransformerMixin, BaseEstimator):
     def _of_image(self, image: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, " features"]:
         descriptors = self._descriptors(image)
         centres = self.vocabulary_.cluster_centers_
-        words = self.vocabulary_.predict(descriptors) if len(descriptors) else np.zeros(0, int)
+        words = np.zeros(0, int)
+        if len(descriptors):
+            words = np.asarray(self.vocabulary_.predict(descriptors))
         if self.kind == "bag":
             return np.bincount(words, minlength=self.words) / max(1, len(words))
         apart = np.zeros_like(centres)
@@ -106,7 +108,7 @@ class VisualWords(TransformerMixin, BaseEstimator):
         self, image: Float[np.ndarray, "rows cols"]
     ) -> Float[np.ndarray, "places length"]:
         if self.places == "dense":
-            found = feature.daisy(image, step=self.step, radius=self.radius, rings=2)
+            found = np.asarray(feature.daisy(image, step=self.step, radius=self.radius, rings=2))
             return found.reshape(-1, found.shape[-1])
         sift = feature.SIFT()
         try:
@@ -114,4 +116,4 @@ class VisualWords(TransformerMixin, BaseEstimator):
         except RuntimeError:
             # scikit-image's way to say that an image has no keypoint.
             return np.zeros((0, 128))
-        return sift.descriptors / 255.0
+        return np.asarray(sift.descriptors) / 255.0
