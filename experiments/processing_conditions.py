@@ -74,8 +74,6 @@ def make_more(known: Sequence[Sequence[data.Micrograph]], count: int, config: Co
     recipe = training.Recipe.of_size(
         (CROP, CROP),
         effort=config.effort,
-        # Half the penalty, for a sharper judgement of ten classes by one network.
-        penalty=0.5,
         # The grain of these micrographs is that of single pixels.
         noise_from=3,
         # A rolled alloy has directions.
