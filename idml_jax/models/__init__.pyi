@@ -24,6 +24,9 @@ from .resampling import convolution_of_upsampled as convolution_of_upsampled
 from .resampling import downsample as downsample
 from .resampling import downsampled_convolution as downsampled_convolution
 from .resampling import upsample as upsample
+from .resnet import ResNet as ResNet
+from .resnet import load_pytorch_weights as load_pytorch_weights
+from .resnet import pytorch_parameters as pytorch_parameters
 from .stages import ConvolutionStages as ConvolutionStages
 from .stages import mean_over_space as mean_over_space
 from .unet import Normalization as Normalization

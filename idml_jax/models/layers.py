@@ -78,7 +78,7 @@ class EqualizedConv(nnx.Module):
         rngs: nnx.Rngs,
     ):
         shape = (*kernel_size, in_features, out_features)
-        self.kernel = nnx.Param(_normal(rngs.params(), shape))
+        self.kernel = nnx.Param(drawn_normal(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(in_features * math.prod(kernel_size))
         if resample is not None and dilation != 1:
@@ -119,7 +119,7 @@ class EqualizedLinear(nnx.Module):
         rngs: nnx.Rngs,
     ):
         shape = (in_features, out_features)
-        self.kernel = nnx.Param(_normal(rngs.params(), shape))
+        self.kernel = nnx.Param(drawn_normal(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(in_features)
         self.dtype = jnp.dtype(dtype or jnp.float32)
@@ -152,7 +152,7 @@ class AddedNoise(nnx.Module):
         return x + (noise[..., None] * strength).astype(x.dtype)
 
 
-def _normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
+def drawn_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
     """Initial values from N(0, 1).
 
     Cut from a draw of one of few lengths: on a CPU each length that is drawn takes about a second
