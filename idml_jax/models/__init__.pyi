@@ -7,6 +7,7 @@ from .autoencoders import VariationalAutoencoder as VariationalAutoencoder
 from .autoencoders import negative_evidence_bound as negative_evidence_bound
 from .autoencoders import normal_divergence as normal_divergence
 from .classifiers import Classifier as Classifier
+from .encoder_unet import EncoderUNet as EncoderUNet
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
 from .layers import AddedNoise as AddedNoise

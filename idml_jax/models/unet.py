@@ -126,7 +126,7 @@ class UNet(nnx.Module):
 
         The random numbers are for `dropout`, while the network is trained.
         """
-        x, extent = self._continued(images)
+        x, extent = continued(images, self.multiple)
         kept = []
         for number, pair in enumerate(self.down):
             x = pair(downsample(x) if number else x)
@@ -139,14 +139,15 @@ class UNet(nnx.Module):
             x = pair(jnp.concatenate([beside, x], axis=-1))
         return self.last(x[(slice(None), *extent)].astype(jnp.float32))
 
-    def _continued(
-        self, images: Float[Array, "batch *space in"]
-    ) -> tuple[Float[Array, "batch *more in"], tuple[slice, ...]]:
-        """Images with sides of a multiple, and where the given ones lie in them."""
-        space = images.shape[1:-1]
-        margins = [(0, -side % self.multiple) for side in space]
-        x = jnp.pad(jnp.asarray(images), ((0, 0), *margins, (0, 0)), mode="symmetric")
-        return x, tuple(slice(side) for side in space)
+
+def continued(
+    images: Float[Array, "batch *space in"], multiple: int
+) -> tuple[Float[Array, "batch *more in"], tuple[slice, ...]]:
+    """Images continued by their mirror image to sides of a multiple, and where they lie in it."""
+    space = images.shape[1:-1]
+    margins = [(0, -side % multiple) for side in space]
+    x = jnp.pad(jnp.asarray(images), ((0, 0), *margins, (0, 0)), mode="symmetric")
+    return x, tuple(slice(side) for side in space)
 
 
 class ConvolutionPair(nnx.Module):

@@ -31,6 +31,7 @@ from .pixel_baselines import ForestSegmenter as ForestSegmenter
 from .pixel_baselines import ThresholdSegmenter as ThresholdSegmenter
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .progressive_recipe import Recipe as Recipe
+from .pytorch_weights import read_pytorch_weights as read_pytorch_weights
 from .records import Records as Records
 from .records import read_records as read_records
 from .regression import Augment as Augment
@@ -40,10 +41,10 @@ from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
 from .segmentation import Segmenter as Segmenter
-from .segmentation import SegmenterRecipe as SegmenterRecipe
 from .segmentation import load_segmenter as load_segmenter
 from .segmentation import train_segmenter as train_segmenter
 from .segmentation_losses import SegmentationLoss as SegmentationLoss
+from .segmenter_recipe import SegmenterRecipe as SegmenterRecipe
 from .weights import find_generator as find_generator
 from .weights import kept_generators as kept_generators
 from .weights import load_generator as load_generator

@@ -1,116 +1,33 @@
 """Train a network to tell the class of each pixel; a trained one on images of any size."""
 
-import dataclasses
 import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 from jaxtyping import Float
 
 from idml_jax.data import (
     Annotated,
-    Changes,
-    Turns,
     keep_annotated_on_device,
     random_annotated_crops,
 )
 from idml_jax.errors import InputError
-from idml_jax.models import Normalization, UNet
+from idml_jax.models import EncoderUNet, UNet, load_pytorch_weights
 from idml_jax.report import claim
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
-from idml_jax.training.optimization import warmed_up_adam
-from idml_jax.training.segmentation_losses import SegmentationLoss
+from idml_jax.training.pytorch_weights import read_pytorch_weights
+from idml_jax.training.segmenter_recipe import SegmenterRecipe
 from idml_jax.typing import Array, Image, Images
 
 FRAME = 64
 """Sides of an image are continued to multiples of so many pixels: few sizes are compiled."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SegmenterRecipe:
-    """What a segmenter was made with: written beside its checkpoints, read to load it.
-
-    Parameters
-    ----------
-    features : tuple of int
-        Channels of the network at each resolution, the finest first.
-    normalization, residual, attention, dropout
-        As for `models.UNet`.
-    size : pair of int
-        Rows and cols of the crops that it is trained on.
-    turns : {"all", "mirrors", "none"}
-        The symmetries that crops are turned by.
-    around_classes : float
-        Share of the crops that lie around a pixel of a class that is drawn first.
-    changes : Changes
-        How crops are changed beside: zoomed, bent, of other contrast.
-    loss : SegmentationLoss
-    class_weights : {"none", "root", "inverse"}
-        What a pixel weighs in the cross-entropy: the same, or as the inverse of the share of its
-        class, or as the root of that; of mean 1 over the pixels.
-    steps, batch : int
-        Steps in all, and crops in each.
-    learning_rate, decay : float
-        Of AdamW at its highest, and how much of it weights shrink by in each step: see
-        `warmed_up_adam`.
-    averaging : float
-        What the moving average of the parameters, which is what the segmenter uses, keeps of itself
-        in each step.
-    judge_every : int
-        Steps between judgements by what it is not trained on.
-    patience : int, optional
-        Judgements without a better one after which the training ends.
-    precision : {"float32", "bfloat16"}
-        Type that the convolutions compute in.
-    seed : int
-    """
-
-    features: tuple[int, ...] = (16, 32, 64, 128)
-    normalization: Normalization = "batch"
-    residual: bool = False
-    attention: bool = False
-    dropout: float = 0.0
-    size: tuple[int, int] = (160, 160)
-    turns: Turns = "all"
-    around_classes: float = 0.5
-    changes: Changes = Changes()
-    loss: SegmentationLoss = SegmentationLoss()
-    class_weights: Literal["none", "root", "inverse"] = "none"
-    steps: int = 900
-    batch: int = 8
-    learning_rate: float = 1e-2
-    decay: float = 0.0
-    averaging: float = 0.99
-    judge_every: int = 100
-    patience: int | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
-
-    def network(self, channels: int, classes: int) -> UNet:
-        """The network with the initial values of the seed."""
-        return UNet(
-            channels,
-            classes,
-            features=self.features,
-            normalization=self.normalization,
-            residual=self.residual,
-            attention=self.attention,
-            dropout=self.dropout,
-            dtype=None if self.precision == "float32" else self.precision,
-            rngs=nnx.Rngs(self.seed),
-        )
-
-    def transform(self) -> optax.GradientTransformation:
-        """The optimizer."""
-        return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
 
 
 class SegmenterScalars(NamedTuple):
@@ -127,7 +44,7 @@ class Segmenter:
 
     Parameters
     ----------
-    network : UNet
+    network : UNet or EncoderUNet
         Of images whose channels have zero mean and unit variance over what it was trained on.
     mean, deviation : array of shape (channels,)
         Mean and standard deviation of the training images.
@@ -144,11 +61,12 @@ class Segmenter:
 
     def __init__(
         self,
-        network: UNet,
+        network: UNet | EncoderUNet,
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
         classes: tuple[int, ...],
     ):
+        self.network = network
         self.channels, self.classes = network.in_features, classes
         self.reach, self.multiple = network.reach, network.multiple
         structure, values = nnx.split(network)
@@ -189,6 +107,7 @@ def train_segmenter(
     recipe: SegmenterRecipe,
     *,
     run: str | pathlib.Path,
+    weights: str | pathlib.Path | None = None,
     judge: Judgement | None = None,
     by: str = "mean IoU",
     save_every: int = 100,
@@ -206,6 +125,8 @@ def train_segmenter(
     run : path
         The run's folder: checkpoints, records, options. A run found there goes on, if it is of the
         same recipe and micrographs.
+    weights : path, optional
+        Of the recipe's encoder, from PyTorch: see `read_pytorch_weights`.
     judge : callable, optional
         ``judge(segmenter)`` returns scores on micrographs that it is not trained on, as that of
         `evaluation.judge_pixels`: the best segmenter is what the training gives.
@@ -238,13 +159,16 @@ def train_segmenter(
             "masks that have some, or leave it off the classes."
         )
     mean, deviation = _moments(annotated)
-    options = dataclasses.asdict(recipe) | {
+    options = recipe.plain() | {
         "classes": list(classes),
         "mean": mean.tolist(),
         "deviation": deviation.tolist(),
         "examples": _digest(annotated),
         "judged": judge is not None,
     }
+    network = recipe.network(len(mean), len(classes))
+    if weights is not None:
+        options["weights"] = load_encoder(network, weights)
     claim(run / "segmenter.json", options)
     weights = jnp.asarray(_class_weights(counts, recipe))
 
@@ -269,10 +193,10 @@ def train_segmenter(
         accuracy = right.sum() / jnp.maximum(known.sum(), 1)
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
 
-    def segmenter_of(network: UNet) -> Segmenter:
+    def segmenter_of(network: UNet | EncoderUNet) -> Segmenter:
         return Segmenter(network, mean, deviation, classes)
 
-    def show_network(network: UNet, done: int) -> None:
+    def show_network(network: UNet | EncoderUNet, done: int) -> None:
         if show is not None:
             show(segmenter_of(network), done)
 
@@ -281,7 +205,7 @@ def train_segmenter(
         scores = functools.partial(_judged, judge, segmenter_of)
         validation = Validation(scores, by, recipe.judge_every, recipe.patience)
     network = fit(
-        recipe.network(len(mean), len(classes)),
+        network,
         resident,
         draw,
         loss,
@@ -308,12 +232,9 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
     classes, judged = tuple(options.pop("classes")), options.pop("judged")
     mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
-    tuples = {name: tuple(options.pop(name)) for name in ("features", "size")}
-    parts = {
-        "loss": SegmentationLoss(**options.pop("loss")),
-        "changes": Changes(**options.pop("changes")),
-    }
-    recipe = SegmenterRecipe(**parts, **tuples, **options)
+    # They are in the checkpoint by now.
+    options.pop("weights", None)
+    recipe = SegmenterRecipe.from_plain(options)
     network = fitted(
         recipe.network(len(mean), len(classes)),
         recipe,
@@ -322,6 +243,27 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
         validated=judged,
     )
     return Segmenter(network, mean, deviation, classes)
+
+
+def load_encoder(network: UNet | EncoderUNet, path: str | pathlib.Path) -> str:
+    """Give a network's encoder the weights of a file, in place; a digest of them.
+
+    Raises
+    ------
+    InputError
+        If the network has no such encoder, or the weights do not fit it.
+    """
+    if not isinstance(network, EncoderUNet):
+        raise InputError(f"{path}: weights are for an encoder, and this network has none of them.")
+    weights = read_pytorch_weights(path)
+    try:
+        load_pytorch_weights(network.encoder, weights)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def standardized(
@@ -333,7 +275,7 @@ def standardized(
 
 
 def _judged(
-    judge: Judgement, segmenter_of: Callable[[UNet], Segmenter], network: UNet
+    judge: Judgement, segmenter_of: Callable[[UNet | EncoderUNet], Segmenter], network: UNet
 ) -> Mapping[str, float]:
     return judge(segmenter_of(network))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from idml_jax import data, evaluation, report, training
+from idml_jax.models.resnet import Depth
 from idml_jax.workflows.provenance import versions
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
 from idml_jax.workflows.segment_figures import confusion_figure, examples_figure, judged_curves
@@ -14,14 +15,21 @@ from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
 
+DEPTHS: dict[str, Depth] = {"resnet18": 18, "resnet34": 34, "resnet50": 50}
+"""Of the encoders that there are."""
+
 
 def recipe_of(config: Config) -> training.SegmenterRecipe:
     """What the segmenter will be made with."""
     same = (
-        "features normalization residual attention dropout turns around_classes class_weights "
-        "steps batch learning_rate judge_every patience precision seed"
+        "normalization residual attention dropout turns around_classes class_weights "
+        "steps batch learning_rate judge_every patience precision frozen seed"
     ).split()
+    depth = None if config.encoder is None else DEPTHS[config.encoder]
+    standard = (16, 32, 64, 128) if depth is None else (128, 64, 48, 32, 16)
     return training.SegmenterRecipe(
+        encoder=depth,
+        features=config.features or standard,
         size=(config.size[0], config.size[-1]),
         loss=training.SegmentationLoss(
             focus=config.focus, overlap=config.overlap, missed=config.missed
@@ -112,6 +120,7 @@ def fitted(
         parts.classes,
         recipe_of(config),
         run=config.run,
+        weights=config.weights,
         judge=evaluation.judge_pixels(parts.val),
         save_every=config.save_every,
     )

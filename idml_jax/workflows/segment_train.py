@@ -44,9 +44,17 @@ class Config:
     """Metres a pixel, where the files do not say it or say it wrong."""
     crop_bottom: int = 0
     """Rows to cut off each image: the microscope's information bar."""
-    features: tuple[int, ...] = (16, 32, 64, 128)
+    features: tuple[int, ...] = ()
     """Channels of the network at each resolution, the finest first; each is half as fine as the one
-    before. More of them see further."""
+    before. More of them see further. By default 16 32 64 128. With --encoder the five on the way
+    up, the coarsest first; by default 128 64 48 32 16."""
+    encoder: Literal["resnet18", "resnet34", "resnet50"] | None = None
+    """A residual network in place of the U-Net's own way down."""
+    weights: pathlib.Path | None = None
+    """Its weights, as PyTorch has them: a file of torchvision's or of MicroNet's layout (.pth, .pt,
+    .safetensors)."""
+    frozen: bool = False
+    """Whether it stays as it is, and only what is behind it is trained."""
     size: tuple[int, ...] = (160,)
     """Side of the crops that are trained on, or rows and cols: what tells a class has to fit."""
     normalization: Literal["batch", "group", "none"] = "batch"
@@ -109,8 +117,12 @@ class Config:
         """
         if len(self.size) not in (1, 2) or any(side < 1 for side in self.size):
             raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
-        if not self.features or any(count < 1 for count in self.features):
-            raise InputError(f"--features (={self.features}) must be positive, one at least.")
+        if any(count < 1 for count in self.features):
+            raise InputError(f"--features (={self.features}) must be positive.")
+        if self.encoder is not None and len(self.features) not in (0, 5):
+            raise InputError(f"--features (={self.features}): five of them with --encoder.")
+        if self.encoder is None and (self.weights is not None or self.frozen):
+            raise InputError("--weights and --frozen are of an --encoder: name one.")
         for name in ("steps", "batch", "learning_rate", "judge_every", "save_every"):
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):

@@ -4,9 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from flax import nnx
 
 from idml_jax import data, evaluation, training
 from idml_jax.errors import InputError
+from idml_jax.models import ResNet, pytorch_parameters
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -115,6 +118,34 @@ def test_brightness_and_contrast_of_all_images_make_no_difference(tmp_path):
         segmenter = training.train_segmenter(given, CLASSES, recipe, run=run)
         found[name] = segmenter.predict(given[0].micrograph.image)
     np.testing.assert_allclose(found["as they are"], found["others"], atol=0.02)
+
+
+def test_an_encoder_begins_with_given_weights_and_frozen_it_keeps_them(tmp_path):
+    given = {
+        name: np.ascontiguousarray(
+            np.array(value).transpose(3, 2, 0, 1) if value.ndim == 4 else np.array(value)
+        )
+        for name, value in pytorch_parameters(ResNet(1, 18, rngs=nnx.Rngs(7))).items()
+    }
+    safetensors.numpy.save_file(given, tmp_path / "weights.safetensors")
+    recipe = dataclasses.replace(
+        RECIPE, encoder=18, features=(4, 4, 4, 4, 4), frozen=True, steps=2, size=(32, 32)
+    )
+    run, options = tmp_path / "run", {"weights": tmp_path / "weights.safetensors"}
+    segmenter = training.train_segmenter(annotated(1), CLASSES, recipe, run=run, **options)
+    kept = pytorch_parameters(segmenter.network.encoder)
+    for name, value in given.items():
+        expected = value.transpose(2, 3, 1, 0) if value.ndim == 4 else value
+        np.testing.assert_array_equal(kept[name][...], expected)
+    image = annotated(1)[0].micrograph.image
+    again = training.load_segmenter(run)
+    np.testing.assert_array_equal(again.predict(image), segmenter.predict(image))
+    with pytest.raises(InputError, match="weights is"):
+        training.train_segmenter(annotated(1), CLASSES, recipe, run=run)
+    with pytest.raises(InputError, match="has none of them"):
+        training.train_segmenter(annotated(1), CLASSES, RECIPE, run=tmp_path / "other", **options)
+    with pytest.raises(ValueError, match="`frozen` is of an `encoder`"):
+        dataclasses.replace(RECIPE, frozen=True)
 
 
 def test_a_class_without_a_pixel_and_another_run_are_refused(tmp_path):

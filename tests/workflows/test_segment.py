@@ -178,6 +178,8 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
         (("--held-out", 1), "must lie between 0 and 1"),
         (("--dropout", 1), "--dropout"),
         (("--patience", 0), "at least 1"),
+        (("--frozen",), "are of an --encoder"),
+        (("--encoder", "resnet18", "--features", 4, 8), "five of them with --encoder"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(idml, given, tmp_path, options, rule):

@@ -1,4 +1,4 @@
-"""Bayesian optimization by BoTorch: the one place where torch is used."""
+"""Bayesian optimization by BoTorch: the one place where torch computes."""
 
 import lazy_loader
 

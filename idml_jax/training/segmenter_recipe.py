@@ -1,0 +1,132 @@
+"""What a segmenter is to be: its network, the crops that it learns from, its loss."""
+
+import dataclasses
+from typing import Any, Literal
+
+import optax
+from flax import nnx
+
+from idml_jax.data import Changes, Turns
+from idml_jax.models import EncoderUNet, Normalization, UNet
+from idml_jax.models.resnet import Depth
+from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.segmentation_losses import SegmentationLoss
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmenterRecipe:
+    """What a segmenter was made with: written beside its checkpoints, read to load it.
+
+    Parameters
+    ----------
+    features : tuple of int
+        Channels of the network at each resolution, the finest first.
+    normalization, residual, attention, dropout
+        As for `models.UNet`.
+    size : pair of int
+        Rows and cols of the crops that it is trained on.
+    turns : {"all", "mirrors", "none"}
+        The symmetries that crops are turned by.
+    around_classes : float
+        Share of the crops that lie around a pixel of a class that is drawn first.
+    changes : Changes
+        How crops are changed beside: zoomed, bent, of other contrast.
+    loss : SegmentationLoss
+    class_weights : {"none", "root", "inverse"}
+        What a pixel weighs in the cross-entropy: the same, or as the inverse of the share of its
+        class, or as the root of that; of mean 1 over the pixels.
+    steps, batch : int
+        Steps in all, and crops in each.
+    learning_rate, decay : float
+        Of AdamW at its highest, and how much of it weights shrink by in each step: see
+        `warmed_up_adam`.
+    averaging : float
+        What the moving average of the parameters, which is what the segmenter uses, keeps of itself
+        in each step.
+    judge_every : int
+        Steps between judgements by what it is not trained on.
+    patience : int, optional
+        Judgements without a better one after which the training ends.
+    precision : {"float32", "bfloat16"}
+        Type that the convolutions compute in.
+    seed : int
+    encoder : {18, 34, 50}, optional
+        In place of a U-Net's own way down a residual network of that depth; then `features` are
+        the five of `models.EncoderUNet`'s way up.
+    frozen : bool
+        Whether that residual network stays as it is.
+    """
+
+    features: tuple[int, ...] = (16, 32, 64, 128)
+    normalization: Normalization = "batch"
+    residual: bool = False
+    attention: bool = False
+    dropout: float = 0.0
+    size: tuple[int, int] = (160, 160)
+    turns: Turns = "all"
+    around_classes: float = 0.5
+    changes: Changes = Changes()
+    loss: SegmentationLoss = SegmentationLoss()
+    class_weights: Literal["none", "root", "inverse"] = "none"
+    steps: int = 900
+    batch: int = 8
+    learning_rate: float = 1e-2
+    decay: float = 0.0
+    averaging: float = 0.99
+    judge_every: int = 100
+    patience: int | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+    encoder: Depth | None = None
+    frozen: bool = False
+
+    def __post_init__(self):
+        if self.frozen and (self.encoder is None or self.decay):
+            raise ValueError(
+                f"`frozen` is of an `encoder` (={self.encoder}) whose weights do not shrink by "
+                f"`decay` (={self.decay})."
+            )
+
+    def network(self, channels: int, classes: int) -> UNet | EncoderUNet:
+        """The network with the initial values of the seed."""
+        if self.encoder is not None:
+            return EncoderUNet(
+                channels,
+                classes,
+                self.encoder,
+                features=self.features,
+                frozen=self.frozen,
+                dropout=self.dropout,
+                dtype=None if self.precision == "float32" else self.precision,
+                rngs=nnx.Rngs(self.seed),
+            )
+        return UNet(
+            channels,
+            classes,
+            features=self.features,
+            normalization=self.normalization,
+            residual=self.residual,
+            attention=self.attention,
+            dropout=self.dropout,
+            dtype=None if self.precision == "float32" else self.precision,
+            rngs=nnx.Rngs(self.seed),
+        )
+
+    def transform(self) -> optax.GradientTransformation:
+        """The optimizer."""
+        return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
+
+    def plain(self) -> dict[str, Any]:
+        """The fields as plain values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_plain(cls, options: dict[str, Any]) -> "SegmenterRecipe":
+        """The recipe of what `plain` made of it, and JSON of that."""
+        parts = {
+            "loss": SegmentationLoss(**options["loss"]),
+            "changes": Changes(**options["changes"]),
+            "features": tuple(options["features"]),
+            "size": tuple(options["size"]),
+        }
+        return cls(**{**options, **parts})
