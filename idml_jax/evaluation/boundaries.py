@@ -75,7 +75,7 @@ def _score(true: np.ndarray, told: np.ndarray, inside: np.ndarray, tolerance: fl
         return float("nan")
     if not all(counts):
         return 0.0
-    far = [ndimage.distance_transform_edt(~each) for each in edges]
+    far = [np.asarray(ndimage.distance_transform_edt(~each)) for each in edges]
     recall = float((far[1][edges[0]] <= tolerance).mean())
     precision = float((far[0][edges[1]] <= tolerance).mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

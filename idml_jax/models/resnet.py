@@ -85,8 +85,8 @@ class ResNet(nnx.Module):
         self.features = (STAGES[0], *(width * kind.expansion for width in STAGES))
 
     def __call__(self, images: Images) -> tuple[Float[Array, "batch _ _ _"], ...]:
-        x = nnx.relu(self.bn1(self.conv1(images)))
-        found = [x]
+        x: Array = nnx.relu(self.bn1(self.conv1(jnp.asarray(images))))
+        found: list[Array] = [x]
         x = _pooled(x)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             for block in stage:
@@ -114,7 +114,7 @@ class BasicBlock(nnx.Module):
         self.conv2, self.bn2 = _conv(width, width, 3, 1, **options), _norm(width, rngs)
         self.downsample = _shortcut(in_features, width, stride, **options)
 
-    def __call__(self, x: Float[Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
+    def __call__(self, x: Float[jax.Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
         found = nnx.relu(self.bn1(self.conv1(x)))
         found = self.bn2(self.conv2(found))
         return nnx.relu(found + (x if self.downsample is None else self.downsample(x)))
@@ -140,7 +140,7 @@ class BottleneckBlock(nnx.Module):
         self.conv3, self.bn3 = _conv(width, wide, 1, 1, **options), _norm(wide, rngs)
         self.downsample = _shortcut(in_features, wide, stride, **options)
 
-    def __call__(self, x: Float[Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
+    def __call__(self, x: Float[jax.Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
         found = nnx.relu(self.bn1(self.conv1(x)))
         found = nnx.relu(self.bn2(self.conv2(found)))
         found = self.bn3(self.conv3(found))
@@ -265,4 +265,5 @@ def _shortcut(
 
 def _pooled(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch _ _ f"]:
     """The largest of three by three, at every second pixel."""
-    return nnx.max_pool(x, (3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+    padding = ((1, 1), (1, 1))
+    return nnx.max_pool(x, (3, 3), strides=(2, 2), padding=padding)  # pyright: ignore[reportArgumentType]

@@ -170,7 +170,7 @@ def train_segmenter(
     if weights is not None:
         options["weights"] = load_encoder(network, weights)
     claim(run / "segmenter.json", options)
-    weights = jnp.asarray(_class_weights(counts, recipe))
+    of_classes = jnp.asarray(_class_weights(counts, recipe))
 
     def draw(key, examples):
         place_key, change_key = jax.random.split(key)
@@ -188,7 +188,7 @@ def train_segmenter(
         images, labels = batch
         logits = network(images, rngs=nnx.Rngs(key))
         known = labels >= 0
-        value = recipe.loss(logits, labels, weights[jnp.where(known, labels, 0)])
+        value = recipe.loss(logits, labels, of_classes[jnp.where(known, labels, 0)])
         right = known & (logits.argmax(axis=-1) == labels)
         accuracy = right.sum() / jnp.maximum(known.sum(), 1)
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
