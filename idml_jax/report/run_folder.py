@@ -1,6 +1,7 @@
 """The written record of a run: files that are there whole or not at all."""
 
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -25,8 +26,8 @@ def write_atomically(path: pathlib.Path, content: str | bytes) -> None:
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:
-    """Write a JSON file, indented, atomically."""
-    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    """Write a JSON file, indented, atomically; what is not a finite number is null there."""
+    write_atomically(path, json.dumps(_in_json(content), indent=2, allow_nan=False) + "\n")
 
 
 def claim(path: pathlib.Path, options: Mapping[str, Any]) -> None:
@@ -67,3 +68,14 @@ def claim(path: pathlib.Path, options: Mapping[str, Any]) -> None:
             f"{path.parent}: belongs to another configuration ({'; '.join(differing)}); choose "
             "another run folder, or start this one with the options that it was made with."
         )
+
+
+def _in_json(content: Any) -> Any:
+    """The same with nothing in place of numbers that JSON has not."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {name: _in_json(value) for name, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_in_json(value) for value in content]
+    return content

@@ -46,3 +46,10 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_rest(tmp_path, monkeypatc
         report.write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+
+
+def test_what_is_not_a_number_is_null_in_json(tmp_path):
+    content = {"a": [1.5, float("nan")], "b": {"c": (float("inf"), 2)}, "d": "nan"}
+    report.write_json(tmp_path / "x.json", content)
+    found = json.loads((tmp_path / "x.json").read_text())
+    assert found == {"a": [1.5, None], "b": {"c": [None, 2]}, "d": "nan"}
