@@ -20,21 +20,46 @@ assert jax.device_count() == int(sys.argv[3])
 gan = training.train_progressive_gan(two_micrographs(), run=sys.argv[1], recipe=TINY)
 """
 
+SEGMENTER = """
+import sys
+import jax
+sys.path.insert(0, sys.argv[2])
+from test_segmentation import CLASSES, RECIPE, annotated
+from idml_jax import evaluation, training
+assert jax.device_count() == int(sys.argv[3])
+judge = evaluation.judge_pixels(annotated(1, seed=5))
+training.train_segmenter(annotated(2), CLASSES, RECIPE, run=sys.argv[1], judge=judge)
+"""
 
-@pytest.mark.slow
-def test_four_devices_have_the_losses_of_one(tmp_path):
+
+def records_on(script, folder):
+    """Of the same training on one device and on four."""
     records = []
     for devices in (1, 4):
-        run = tmp_path / str(devices)
+        run = folder / str(devices)
         flags = f"--xla_force_host_platform_device_count={devices}"
         subprocess.run(
-            [sys.executable, "-c", SCRIPT, run, os.path.dirname(__file__), str(devices)],
+            [sys.executable, "-c", script, run, os.path.dirname(__file__), str(devices)],
             env={**os.environ, "XLA_FLAGS": flags, "TF_CPP_MIN_LOG_LEVEL": "3"},
             check=True,
         )
         records.append(training.read_records(run))
     assert [each["step"] for each in records[0]] == [each["step"] for each in records[1]]
-    for one, four in zip(*records, strict=True):
+    return records
+
+
+@pytest.mark.slow
+def test_a_segmenter_on_four_devices_is_one_on_one(tmp_path):
+    """Its batches are normalized over all devices, and the best of it is kept."""
+    for one, four in zip(*records_on(SEGMENTER, tmp_path), strict=True):
+        assert one.keys() == four.keys()
+        for name in one.keys() - {"step", "images_per_second"}:
+            np.testing.assert_allclose(four[name], one[name], atol=0.02, err_msg=name)
+
+
+@pytest.mark.slow
+def test_four_devices_have_the_losses_of_one(tmp_path):
+    for one, four in zip(*records_on(SCRIPT, tmp_path), strict=True):
         for name in ("generator_loss", "discriminator_loss", "gradient_penalty", "diversity"):
             np.testing.assert_allclose(four[name], one[name], rtol=1e-3, err_msg=name)
 
