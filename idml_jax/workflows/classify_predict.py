@@ -22,13 +22,10 @@ class Config:
     crop_bottom: int = 0
     """Rows to cut off each image: the microscope's information bar."""
 
-    def check(self) -> None:
-        """Nothing can be out of range."""
-
 
 def run(config: Config) -> None:
     """Tell the classes, and print how many are of each."""
-    config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.workflows.classify_uses import predict
 
     print(predict(config))

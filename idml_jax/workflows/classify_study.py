@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -159,7 +160,7 @@ def changed(config: Config, key: Any, images: Any) -> Any:
     )
     # Changes are told in deviations of an image. Nothing is annotated in it.
     deviation = images.std(axis=(1, 2, 3), keepdims=True) + 1e-3
-    nothing = jax.numpy.zeros(images.shape[:3], jax.numpy.int32)
+    nothing = jnp.zeros(images.shape[:3], jnp.int32)
     seen, _ = changes(change_key, images / deviation, nothing)
     return seen * deviation
 

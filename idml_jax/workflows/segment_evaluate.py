@@ -46,6 +46,7 @@ class Config:
 def run(config: Config) -> None:
     """Compare, and print the scores."""
     config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.workflows.segment_uses import evaluate
 
     print(evaluate(config))

@@ -61,6 +61,7 @@ class Config:
 def run(config: Config) -> None:
     """Tell the classes, and print how much of each there is."""
     config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.workflows.segment_uses import measure
 
     print(measure(config))

@@ -44,6 +44,7 @@ class Config:
 def run(config: Config) -> None:
     """Tell the classes, and print the share of each."""
     config.check()
+    # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
     from idml_jax.workflows.segment_uses import predict
 
     print(predict(config))
