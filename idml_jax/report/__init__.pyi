@@ -1,3 +1,5 @@
+from .confusion import confusion_figure as confusion_figure
+from .confusion import draw_confusion as draw_confusion
 from .figures import GENERATED as GENERATED
 from .figures import RANDOM as RANDOM
 from .figures import REAL as REAL

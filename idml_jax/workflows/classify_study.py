@@ -16,7 +16,6 @@ from idml_jax.workflows.classify_figures import examples_figure, judged_curves
 from idml_jax.workflows.classify_train import Config
 from idml_jax.workflows.classify_ways import pipeline_of
 from idml_jax.workflows.provenance import versions
-from idml_jax.workflows.segment_figures import confusion_figure
 
 NETWORK = "network"
 
@@ -69,7 +68,7 @@ def study(config: Config) -> str:
     )
     page.table(rows[0], rows[1:])
     page.figure(
-        confusion_figure(counts, parts.classes),
+        report.confusion_figure(counts, parts.classes),
         "Share of each true class, down, that the network took for which, across.",
     )
     page.section("What it is unsure of")

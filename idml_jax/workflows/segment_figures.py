@@ -14,31 +14,6 @@ SHOWN = 2
 """Best micrographs that are shown, and worst."""
 
 
-def confusion_figure(counts: Int[np.ndarray, "classes classes"], names: Sequence[str]) -> Figure:
-    """Shares of each true class, down, that were taken for which."""
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 1.6 + 0.7 * len(names)
-    figure, ax = report.new_figure(side + 0.6, side)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row in range(len(names)):
-        for col in range(len(names)):
-            dark = shares[row, col] > 0.5
-            ax.text(
-                col,
-                row,
-                f"{shares[row, col]:.3f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if dark else "black",
-            )
-    ax.set_xticks(range(len(names)), names)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_xlabel("taken for")
-    ax.set_ylabel("is")
-    return figure
-
-
 def examples_figure(
     segmenter: evaluation.PixelClassifier,
     annotated: Sequence[data.Annotated],

@@ -10,7 +10,7 @@ from idml_jax import data, evaluation, report, training
 from idml_jax.models.resnet import Depth
 from idml_jax.workflows.provenance import versions
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
-from idml_jax.workflows.segment_figures import confusion_figure, examples_figure, judged_curves
+from idml_jax.workflows.segment_figures import examples_figure, judged_curves
 from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
@@ -71,7 +71,7 @@ def study(config: Config) -> str:
     page.table(rows[0], rows[1:])
     of_network = counts[NETWORK]
     page.figure(
-        confusion_figure(of_network.sum(axis=0), parts.names),
+        report.confusion_figure(of_network.sum(axis=0), parts.names),
         "Share of each true class, down, that was taken for which, across.",
     )
     page.section("The best and the worst")
