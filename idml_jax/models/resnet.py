@@ -1,8 +1,8 @@
 """Residual networks as encoders, which take the weights of PyTorch's."""
 
 import math
-from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -112,12 +112,12 @@ class BasicBlock(nnx.Module):
         options = {"dtype": dtype, "rngs": rngs}
         self.conv1, self.bn1 = _conv(in_features, width, 3, stride, **options), _norm(width, rngs)
         self.conv2, self.bn2 = _conv(width, width, 3, 1, **options), _norm(width, rngs)
-        self.downsample = _shortcut(in_features, width, stride, **options)
+        self.downsample = nnx.List(_shortcut(in_features, width, stride, **options))
 
     def __call__(self, x: Float[jax.Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
         found = nnx.relu(self.bn1(self.conv1(x)))
         found = self.bn2(self.conv2(found))
-        return nnx.relu(found + (x if self.downsample is None else self.downsample(x)))
+        return nnx.relu(found + _through(self.downsample, x))
 
 
 class BottleneckBlock(nnx.Module):
@@ -138,21 +138,20 @@ class BottleneckBlock(nnx.Module):
         self.conv1, self.bn1 = _conv(in_features, width, 1, 1, **options), _norm(width, rngs)
         self.conv2, self.bn2 = _conv(width, width, 3, stride, **options), _norm(width, rngs)
         self.conv3, self.bn3 = _conv(width, wide, 1, 1, **options), _norm(wide, rngs)
-        self.downsample = _shortcut(in_features, wide, stride, **options)
+        self.downsample = nnx.List(_shortcut(in_features, wide, stride, **options))
 
     def __call__(self, x: Float[jax.Array, "batch rows cols in"]) -> Float[Array, "batch _ _ out"]:
         found = nnx.relu(self.bn1(self.conv1(x)))
         found = nnx.relu(self.bn2(self.conv2(found)))
         found = self.bn3(self.conv3(found))
-        return nnx.relu(found + (x if self.downsample is None else self.downsample(x)))
+        return nnx.relu(found + _through(self.downsample, x))
 
 
 def pytorch_parameters(network: ResNet) -> dict[str, nnx.Variable]:
     """Every parameter and running moment by the name that torchvision has for it."""
     found: dict[str, nnx.Variable] = {}
     for path, variable in nnx.to_flat_state(nnx.state(network)):
-        # A sequence has its layers in a list of that name, which PyTorch's has not.
-        *parents, leaf = (part for part in map(str, path) if part != "layers")
+        *parents, leaf = map(str, path)
         found[".".join([*parents, _LEAVES[leaf]])] = variable
     return found
 
@@ -255,12 +254,20 @@ def _shortcut(
     *,
     dtype: DTypeLike | None,
     rngs: nnx.Rngs,
-) -> nnx.Sequential | None:
+) -> list[nnx.Module]:
     """What makes the shortcut as wide and coarse as what it goes around; nothing where it is."""
     if stride == 1 and in_features == out_features:
-        return None
+        return []
     conv = _conv(in_features, out_features, 1, stride, dtype=dtype, rngs=rngs)
-    return nnx.Sequential(conv, _norm(out_features, rngs))
+    return [conv, _norm(out_features, rngs)]
+
+
+def _through(
+    layers: Sequence[Any], x: Float[jax.Array, "batch _ _ _"]
+) -> Float[Array, "batch _ _ _"]:
+    for layer in layers:
+        x = layer(x)
+    return x
 
 
 def _pooled(x: Float[Array, "batch rows cols f"]) -> Float[Array, "batch _ _ f"]:
