@@ -19,6 +19,7 @@ from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_data import ClassifiedSplit, Squares, size_of, squares_of
 from idml_jax.workflows.classify_study import scores_of, trained
 from idml_jax.workflows.classify_ways import pipeline_of
+from idml_jax.workflows.duplicates import check_once
 
 NETWORK = "network"
 
@@ -74,10 +75,7 @@ def read(config: Config) -> data.ClassifiedSet:
             f"{config.images}: classes: {what}; there are two at least, each with a micrograph for "
             "every fold: add some, or take fewer --folds."
         )
-    equal = [pair for pair in data.find_duplicates(known.micrographs) if pair.equal]
-    if equal:
-        told = ", ".join(f"{pair.first} and {pair.second}" for pair in equal[:8])
-        raise InputError(f"the same image is there twice: {told}; leave one of each out.")
+    check_once(known.micrographs)
     return known
 
 

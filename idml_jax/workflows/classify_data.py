@@ -1,6 +1,5 @@
 """Micrographs of known classes as a training wants them: checked, split, cut to one size."""
 
-import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from jaxtyping import Float, Int
 from idml_jax import data
 from idml_jax.errors import InputError
 from idml_jax.workflows.classify_train import Config
+from idml_jax.workflows.duplicates import check_sides
 
 
 class Squares(NamedTuple):
@@ -81,7 +81,7 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
             for side in (inside, ~inside)
         )
     _check_channels([*train[0], *val[0]])
-    _check_duplicates(train[0], val[0])
+    check_sides(train[0], val[0])
     size = size_of(config.size, [*train[0], *val[0]])
     data.check_sizes([*train[0], *val[0]], size=size)
     squares = sum(len(data.grid_crops(each.image, size)) for each in train[0])
@@ -125,23 +125,3 @@ def _check_channels(micrographs: Sequence[data.Micrograph]) -> None:
             f"the micrographs to train on and to judge by have {sorted(counts)} channels; save all "
             "of them in grey, or all in colour."
         )
-
-
-def _check_duplicates(train: list[data.Micrograph], val: list[data.Micrograph]) -> None:
-    """Refuse images that are on both sides, or of two classes; tell of those that nearly are."""
-    found = data.find_duplicates(train, val)
-    if equal := [pair for pair in found if pair.equal]:
-        raise InputError(
-            f"the same image is trained on and judged by: {_listed(equal)}; leave one of each out."
-        )
-    if found:
-        print(
-            f"nearly the same image is trained on and judged by: {_listed(found)}; scores may "
-            "flatter.",
-            file=sys.stderr,
-        )
-
-
-def _listed(pairs: list[data.Duplicate]) -> str:
-    more = f" and {len(pairs) - 8} more" if len(pairs) > 8 else ""
-    return ", ".join(f"{pair.first} and {pair.second}" for pair in pairs[:8]) + more

@@ -1,10 +1,10 @@
 """Annotated micrographs as a training wants them: checked, split, and nothing on both sides."""
 
-import sys
 from typing import NamedTuple
 
 from idml_jax import data
 from idml_jax.errors import InputError
+from idml_jax.workflows.duplicates import check_sides
 from idml_jax.workflows.segment_train import Config
 
 
@@ -67,26 +67,6 @@ def read_annotated_split(config: Config) -> AnnotatedSplit:
         chosen = {each.name for each in kept}
         train = [one for one in annotated.micrographs if one.name in chosen]
         val = [one for one in annotated.micrographs if one.name not in chosen]
-    _check_duplicates(train, val)
+    check_sides(*([one.micrograph for one in part] for part in (train, val)))
     called = config.names or tuple(map(str, annotated.classes))
     return AnnotatedSplit(train, val, annotated.classes, called)
-
-
-def _check_duplicates(train: list[data.Annotated], val: list[data.Annotated]) -> None:
-    """Refuse images that are on both sides; tell of those that nearly are."""
-    found = data.find_duplicates(*([one.micrograph for one in part] for part in (train, val)))
-    equal = [pair for pair in found if pair.equal]
-    if equal:
-        raise InputError(
-            f"the same image is trained on and judged by: {_listed(equal)}; leave one of each out."
-        )
-    if found:
-        print(
-            f"nearly the same image is trained on and judged by: {_listed(found)}; scores may "
-            "flatter.",
-            file=sys.stderr,
-        )
-
-
-def _listed(pairs: list[data.Duplicate]) -> str:
-    return ", ".join(f"{pair.first} and {pair.second}" for pair in pairs)

@@ -1,5 +1,7 @@
 """What every feature is given: a set of grey images of one size."""
 
+import abc
+
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -7,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from idml_jax.typing import Array, Images
 
 
-class OfImages(TransformerMixin, BaseEstimator):
+class OfImages(TransformerMixin, BaseEstimator, abc.ABC):
     """Features that are the same function of each image, whatever the set.
 
     A transformer of scikit-learn: in its pipelines, grids and folds as any other. The images of a
@@ -22,9 +24,9 @@ class OfImages(TransformerMixin, BaseEstimator):
         """The features of each image."""
         return np.stack([self.of_image(image) for image in greys(images)])
 
+    @abc.abstractmethod
     def of_image(self, image: Float[np.ndarray, "rows cols"]) -> Float[np.ndarray, " features"]:
         """The features of a grey image of zero mean and unit variance."""
-        raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
