@@ -19,6 +19,7 @@ from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted, random_rows
 from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Images
 
 AugmentImages: TypeAlias = Callable[[PRNGKeyArray, Images], Images]
@@ -333,8 +334,7 @@ def _standardized(
 ) -> Images:
     """Each channel of zero mean and unit variance: over the training images, or in each image."""
     if not by_itself:
-        mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
-        return (images - mean) / deviation
+        return standardized(images, mean, deviation)
     images = images - images.mean(axis=(1, 2), keepdims=True)
     # Of an image without contrast nothing is left, and no noise of the last digit.
     return images / (images.std(axis=(1, 2), keepdims=True) + 1e-3)

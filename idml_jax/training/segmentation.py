@@ -24,6 +24,7 @@ from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
 from idml_jax.training.pytorch_weights import read_pytorch_weights
 from idml_jax.training.segmenter_recipe import SegmenterRecipe
+from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Image, Images
 
 FRAME = 64
@@ -264,14 +265,6 @@ def load_encoder(network: UNet | EncoderUNet, path: str | pathlib.Path) -> str:
     for name in sorted(weights):
         digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
     return digest.hexdigest()[:16]
-
-
-def standardized(
-    images: Images, mean: Float[Array, " channels"], deviation: Float[Array, " channels"]
-) -> Images:
-    """Each channel of zero mean and unit variance, over the training images."""
-    mean, deviation = (each.reshape(1, 1, 1, -1) for each in (mean, deviation))
-    return (images - mean) / deviation
 
 
 def _judged(
