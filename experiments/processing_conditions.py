@@ -76,6 +76,8 @@ def make_more(known: Sequence[Sequence[data.Micrograph]], count: int, config: Co
         effort=config.effort,
         # The grain of these micrographs is that of single pixels.
         noise_from=3,
+        # Their contrast changes from shot to shot.
+        detector=True,
         # A rolled alloy has directions.
         turns="mirrors",
         augmented=True,

@@ -11,6 +11,7 @@ from .encoder_unet import EncoderUNet as EncoderUNet
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
 from .layers import AddedNoise as AddedNoise
+from .layers import Detector as Detector
 from .layers import EqualizedConv as EqualizedConv
 from .layers import EqualizedLinear as EqualizedLinear
 from .layers import append_minibatch_deviation as append_minibatch_deviation

@@ -152,6 +152,54 @@ class AddedNoise(nnx.Module):
         return x + (noise[..., None] * strength).astype(x.dtype)
 
 
+class Detector(nnx.Module):
+    """What a detector makes of an image: a contrast and a brightness of each shot, and noise.
+
+    Features that are normalized at every pixel hardly vary in contrast as a whole, and noise that
+    is added before a convolution is smoothed by it.
+
+    Parameters
+    ----------
+    style_features : int
+        Channels of the style that says how a shot is exposed.
+    channels : int
+        Of an image; each has noise of a strength of its own.
+    levels : int
+        Each has strengths of its own: coarser pixels are means of more electrons. They begin at
+        0.02, since at 0 no gradient would say whether more is better.
+    rngs : nnx.Rngs
+        Source of the initial values.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from flax import nnx
+    >>> detector = Detector(8, channels=1, levels=4, rngs=nnx.Rngs(0))
+    >>> image, style = jnp.full((2, 16, 16, 1), 0.5), jnp.ones((2, 8, 8, 8))
+    >>> detector(image, style, jnp.ones((2, 16, 16)), level=1).shape
+    (2, 16, 16, 1)
+    """
+
+    def __init__(self, style_features: int, *, channels: int, levels: int, rngs: nnx.Rngs):
+        self.exposure = EqualizedLinear(style_features, 2, gain=0.5, rngs=rngs)
+        self.strength = nnx.Param(jnp.full((levels, channels), 0.02, jnp.float32))
+
+    def __call__(
+        self,
+        images: Float[Array, "batch *space channels"],
+        style: Float[Array, "batch *coarse features"],
+        noise: Float[Array, "batch *space"],
+        *,
+        level: int,
+    ) -> Float[Array, "batch *space channels"]:
+        """The images, of the grey values 0 to 1, as exposed by the mean of their styles."""
+        shot = self.exposure(style.mean(axis=tuple(range(1, style.ndim - 1))))
+        contrast, brightness = shot.reshape(-1, 2, *(1,) * (images.ndim - 1)).swapaxes(0, 1)
+        exposed = 0.5 + jnp.exp(contrast) * (images - 0.5) + 0.5 * brightness
+        strength = self.strength[level].reshape((1,) * (images.ndim - 1) + (-1,))
+        return exposed + strength * noise[..., None]
+
+
 def drawn_normal(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[jax.Array, "*shape"]:
     """Initial values from N(0, 1).
 

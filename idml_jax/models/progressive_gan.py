@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, PRNGKeyArray
 
 from idml_jax.models.layers import (
     AddedNoise,
+    Detector,
     EqualizedConv,
     EqualizedLinear,
     append_minibatch_deviation,
@@ -62,6 +63,10 @@ class SynthesisBlock(nnx.Module):
         return pixel_norm(leaky(_noisy(self.conv2(x), self.noise2, second)))
 
 
+def _noise_key(number: Integer[Array, ""]) -> PRNGKeyArray:
+    return jax.random.fold_in(jax.random.key(0), number)
+
+
 def _noisy(
     x: Float[Array, "batch rows cols features"],
     add: AddedNoise | None,
@@ -99,6 +104,8 @@ class Generator(nnx.Module):
     noise_from : int
         The first level that adds it, 0 for all. From the finest level on it is grain and shot
         noise alone: coarser fields of it blur into patches.
+    detector : bool
+        Whether images of grey values get what a `Detector` adds to them.
     dtype : dtype, optional
         Type of the convolutions; parameters and images stay float32.
     rngs : nnx.Rngs
@@ -131,6 +138,7 @@ class Generator(nnx.Module):
         periodic: bool = True,
         noise: bool = False,
         noise_from: int = 0,
+        detector: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
@@ -166,6 +174,11 @@ class Generator(nnx.Module):
         )
         self.noise = AddedNoise(features[0]) if noise and noise_from == 0 else None
         self.noise_from = noise_from if noise else self.levels
+        self.detector = (
+            Detector(features[0], channels=channels, levels=self.levels, rngs=rngs)
+            if detector
+            else None
+        )
 
     def __call__(
         self,
@@ -232,7 +245,20 @@ class Generator(nnx.Module):
         if level > 0:
             below = upsample(self._image(coarser, level - 1))
             image = below + fade * (image - below)
+        if self.detector is not None:
+            image = self.detector(image, style, self._pixel_noise(numbers, level), level=level)
         return image
+
+    def _pixel_noise(self, numbers: NoiseNumbers, level: int) -> Float[Array, "batch rows_ cols_"]:
+        """The noise of these numbers in the pixels of a level."""
+        rows, cols, _ = self.first_shape
+
+        def of_image(number: Integer[Array, ""]) -> Float[Array, "rows_ cols_"]:
+            # One more than the layers of the level.
+            key = jax.random.fold_in(_noise_key(number), 2 * level + 1)
+            return jax.random.normal(key, (rows << level, cols << level), jnp.float32)
+
+        return jax.vmap(of_image)(jnp.asarray(numbers, jnp.uint32))
 
     def noise_fields(
         self, numbers: NoiseNumbers, *, level: int | None = None
@@ -243,7 +269,7 @@ class Generator(nnx.Module):
         scales = [0, *(scale for scale in range(1, level + 1) for _ in range(2))]
 
         def of_image(number: Integer[Array, ""]) -> list[Float[Array, "rows_ cols_"] | None]:
-            key = jax.random.fold_in(jax.random.key(0), number)
+            key = _noise_key(number)
             return [
                 None
                 if scale < self.noise_from

@@ -22,7 +22,7 @@ FIRST_SIZE = 8
 QUICK_GROWTH = Growth(images=(1600, 4000, 7200, 6400), batches=(16, 16, 8, 8))
 """8 to 64 pixels in about six minutes on two CPU cores."""
 
-NEWER_FIELDS = ("meanings", "labels", "contrast", "noise_from", "turns")
+NEWER_FIELDS = ("meanings", "labels", "contrast", "noise_from", "turns", "detector")
 """Those that came after recipes which were written without them."""
 
 
@@ -58,6 +58,9 @@ class Recipe:
         Whether the generator adds noise at every pixel, of strengths that it learns.
     noise_from : int
         First level that adds it.
+    detector : bool
+        Whether each image has a contrast and brightness, and its pixels noise, as a detector adds
+        them: see `models.Detector`.
     turns : {"all", "mirrors", "none"}
         How crops are turned at random: see `data.random_crops`. With all of their symmetries the
         images know no direction, whatever the material does.
@@ -102,6 +105,7 @@ class Recipe:
     periodic: bool = True
     noise: bool = True
     noise_from: int = 0
+    detector: bool = False
     turns: Turns = "all"
     growth: Growth = QUICK_GROWTH
     loss: Loss = "non-saturating"
@@ -130,6 +134,8 @@ class Recipe:
                 f"`noise_from` (={self.noise_from}) is a level, and these are 0 to "
                 f"{len(self.features) - 1}."
             )
+        if self.detector and self.output == "phases":
+            raise ValueError("`detector` is of grey values; memberships of phases have no noise.")
         if not 0 < self.contrast <= 1:
             raise ValueError(f"`contrast` (={self.contrast}) must be above 0 and up to 1.")
         if self.output == "phases" and self.channels < 2:
@@ -266,6 +272,7 @@ class Recipe:
             periodic=self.periodic,
             noise=self.noise,
             noise_from=self.noise_from,
+            detector=self.detector,
             rngs=nnx.Rngs(self.seed),
             **shared,
         )

@@ -31,8 +31,8 @@ def recipe_of(config: Config) -> training.Recipe:
     """
     size = (config.size[0], config.size[-1])
     names = (
-        "width features shown penalty latent_features periodic noise noise_from turns loss "
-        "augmented precision parts contrast seed"
+        "width features shown penalty latent_features periodic noise noise_from detector turns "
+        "loss augmented precision parts contrast seed"
     ).split()
     options = {name: getattr(config, name) for name in names}
     try:

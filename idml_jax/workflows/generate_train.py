@@ -11,7 +11,7 @@ from idml_jax.workflows.options import plain_options
 
 NEWER_OPTIONS = (
     "conditions classes volume_fraction phases contrast features shown penalty noise noise_from "
-    "turns"
+    "turns detector"
 ).split()
 """Those that came after runs whose folders do not know them."""
 
@@ -71,6 +71,9 @@ class Config:
     noise_from: int = 0
     """First level that adds it, 0 the coarsest: from the last one on, faces come out even and
     grained."""
+    detector: bool = False
+    """Whether the generator gives each image a contrast and brightness of its own and each pixel
+    noise, as a detector does: where these change from shot to shot."""
     turns: Literal["all", "mirrors", "none"] = "all"
     """How crops are turned at random: by every symmetry of their shape; by those that leave rows
     rows and cols cols, where the material has directions, as a rolled one; or not at all, where a
@@ -114,6 +117,8 @@ class Config:
             raise InputError("--contrast is of grey micrographs, and --phases are label images.")
         if self.noise_from and not self.noise:
             raise InputError("--noise-from says where noise begins, and --no-noise has none.")
+        if self.detector and self.phases:
+            raise InputError("--detector is of grey micrographs, and --phases are label images.")
         if self.binning is not None and self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
         if self.classes and self.conditions is not None:

@@ -224,3 +224,44 @@ def test_noise_from_a_level_on_leaves_the_levels_below_as_they_are(latents):
 def test_a_level_that_is_not_there_cannot_begin_the_noise():
     with pytest.raises(ValueError, match=r"`noise_from` \(=3\) is a level, and these are 0 to 2"):
         make_noisy(noise_from=3)
+
+
+@nnx.jit
+def make_detected():
+    """A generator with a detector, and the same without it."""
+    shared = {"features": FEATURES, "first_size": (4, 6)}
+    return (
+        models.Generator(5, detector=True, rngs=nnx.Rngs(0), **shared),
+        models.Generator(5, rngs=nnx.Rngs(0), **shared),
+    )
+
+
+def test_a_detector_exposes_each_image_and_adds_white_noise(latents):
+    """Of what the generator makes without one it gives each image's grey values a line."""
+    generator, plain = make_detected()
+    generator.detector.strength[...] = generator.detector.strength[...] * 0 + 0.05
+    for level, side in ((1, 8), (2, 16)):
+        expected = np.asarray(made(plain, latents, jnp.arange(4), level=level))
+        images = np.stack(
+            [made(generator, latents, jnp.full(4, k), level=level) for k in range(40)]
+        )
+        mean, noise = images.mean(axis=0), images - images.mean(axis=0)
+        assert noise.shape[2] == side
+        assert noise.std() == pytest.approx(0.05 * (39 / 40) ** 0.5, rel=0.02)
+        beside = (noise[..., 1:, :] * noise[..., :-1, :]).mean() / noise.var()
+        assert abs(beside) < 0.02
+        lines = []
+        for k in range(4):
+            slope, offset = np.polyfit(expected[k].ravel(), mean[k].ravel(), 1)
+            left = mean[k] - slope * expected[k] - offset
+            assert left.std() < 0.05 / 40**0.5 * 1.2
+            lines.append((slope, offset))
+        assert np.std(lines, axis=0).min() > 0.01
+
+
+def test_the_detector_of_equal_numbers_is_the_same_noise(latents):
+    generator, _ = make_detected()
+    same = jnp.tile(latents[:1], (3, 1))
+    images = made(generator, same, jnp.array([4, 2, 4], jnp.uint32))
+    np.testing.assert_allclose(images[2], images[0], atol=1e-6)
+    assert np.abs(images[1] - images[0]).max() > 0.02

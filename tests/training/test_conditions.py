@@ -112,6 +112,7 @@ def test_a_file_from_before_there_were_meanings_or_noise_is_loaded(tmp_path):
             "as many examples",
         ),
         ({"labels": (0, 1)}, "1 channels of grey"),
+        ({"detector": True, "channels": 2, "output": "phases"}, "of grey values"),
         ({"channels": 2, "output": "phases", "labels": (0, 1, 2)}, "2 channels of phases"),
     ],
 )

@@ -126,12 +126,14 @@ def test_the_defaults_of_the_command_are_those_of_the_recipe(tmp_path):
 
 def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, micrographs, tmp_path):
     run = tmp_path / "run"
-    options = ("--contrast", 0.4, "--noise-from", 1, "--features", 8, 6, "--shown", 1600, 1600)
+    options = ("--contrast", 0.4, "--noise-from", 1, "--detector")
+    options += ("--features", 8, 6, "--shown", 1600, 1600)
     train = ("generate", "train", "--images", micrographs, "--run", run, *SMALL, *options)
     status, _, error = idml(*train)
     assert status == 0, error
     gan = training.load_generator(run)
     assert (gan.recipe.contrast, gan.recipe.noise_from, gan.recipe.features) == (0.4, 1, (8, 6))
+    assert gan.generator.detector is not None
     assert "--contrast 0.4" in (run / "CARD.md").read_text()
     trained = json.loads((run / "micrographs.json").read_text())
     status, _, error = idml("generate", "evaluate", "--run", run, "--out", tmp_path / "out")
@@ -157,6 +159,7 @@ def test_micrographs_beside_a_generator_are_on_its_own_grey_scale(idml, microgra
         (("--penalty", -1), "--penalty (=-1.0) must not be negative"),
         (("--noise-from", 4), "`noise_from` (=4) is a level, and these are 0 to 3"),
         (("--no-noise", "--noise-from", 1), "--noise-from says where noise begins"),
+        (("--detector", "--phases"), "--detector is of grey micrographs"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line_and_nothing_is_written(
