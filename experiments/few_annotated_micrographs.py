@@ -1,0 +1,164 @@
+"""Phases and flaws of three materials, told from four to fifteen micrographs, or from one.
+
+    python -m experiments.few_annotated_micrographs --data DATA --study superalloy
+
+`superalloy` and `coating` are benchmarks of J. Stuckner, B. Harder, T. M. Smith, "Microstructure
+segmentation with deep learning encoders pre-trained on a large microscopy dataset", npj Comput.
+Mater. 8, 200 (2022): Super1, matrix, secondary and tertiary precipitates of a nickel alloy, and
+EBC3, the oxide below an environmental barrier coating, and cracks through it, a quarter
+of a percent of all pixels. `chromium` are precipitates of Z. Xia et al., Phys. Chem. Chem. Phys.
+25, 15970 (2023). Here nothing is pre-trained.
+
+Super3 is the superalloy told from a single micrograph. Which one that is may be luck: `--singly`
+does it with each of Super1's ten in turn.
+
+`DATA` is a folder that holds nasa-superalloy, nasa-ebc and cr-precipitates, with their lists.
+Every network is judged by the lists' `val`, which also decides when it is best.
+"""
+
+import dataclasses
+import pathlib
+import time
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import tyro
+
+from idml_jax import data, evaluation, report, training
+from idml_jax.cli import prepare_jax
+
+Name: TypeAlias = Literal["superalloy", "coating", "chromium"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """A set of annotated micrographs, and what learns from it."""
+
+    folder: str
+    of: str | None
+    """Which of the lists in the folder."""
+    classes: tuple[str, ...]
+    recipe: training.SegmenterRecipe
+
+
+STUDIES: dict[Name, Study] = {
+    "superalloy": Study(
+        "nasa-superalloy",
+        "Super1",
+        ("matrix", "secondary", "tertiary"),
+        training.SegmenterRecipe(
+            changes=data.Changes(zoom=0.15, brightness=0.3, contrast=0.3, noise=0.1),
+        ),
+    ),
+    # The oxide is told by what is above and below it, hundreds of pixels away, the cracks by a few
+    # pixels: many levels, few channels at the finest ones, and crops of a third of an image.
+    "coating": Study(
+        "nasa-ebc",
+        "EBC3",
+        ("background", "oxide", "crack"),
+        training.SegmenterRecipe(
+            features=(8, 16, 32, 48, 64, 96),
+            size=(384, 384),
+            batch=4,
+            steps=700,
+            turns="mirrors",
+            class_weights="root",
+            changes=data.Changes(zoom=0.3, angle=5.0, brightness=0.4, contrast=0.3, noise=0.1),
+        ),
+    ),
+    "chromium": Study(
+        "cr-precipitates",
+        None,
+        ("matrix", "precipitate"),
+        training.SegmenterRecipe(
+            features=(8, 16, 32, 64, 96),
+            size=(256, 256),
+            turns="mirrors",
+            changes=data.Changes(zoom=0.4, brightness=0.4, contrast=0.5, noise=0.1),
+        ),
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Few annotated micrographs."""
+
+    data: pathlib.Path
+    """Folder that holds those of the studies."""
+    study: Name
+    """Which."""
+    run: pathlib.Path = pathlib.Path("runs/few_annotated_micrographs")
+    """Folder for the trainings and the tables; a run there goes on."""
+    steps: int | None = None
+    """Of the training; by default as many as the study's recipe says."""
+    singly: bool = False
+    """Whether each micrograph by itself is learned from as well."""
+    single_steps: int = 300
+    """With one micrograph."""
+    seed: int = 0
+    """Of everything random."""
+
+
+def main(config: Config) -> None:
+    """Train, and print the table."""
+    prepare_jax()
+    study = STUDIES[config.study]
+    folder, run = config.data / study.folder, config.run / config.study
+    classes = tuple(range(len(study.classes)))
+    split = data.read_split(folder / "splits.json", name=study.of)
+    # Some that the lists name are not in the stored copy of the source.
+    there = {path.stem for path in (folder / "images").iterdir()}
+    known, other = (
+        data.read_annotated(
+            folder / "images",
+            folder / "masks",
+            names=[name for name in names if name in there],
+            classes=classes,
+        ).micrographs
+        for names in (split.train, split.val)
+    )
+    rows: list[tuple[str, ...]] = [("trained on", "by", "mean IoU", *study.classes, "seconds")]
+    results: dict[str, Any] = {}
+
+    def scored(given: str, way: str, segmenter: evaluation.PixelClassifier, began: float) -> None:
+        counts = evaluation.pixel_counts(segmenter, other).sum(axis=0)
+        scores = evaluation.pixel_scores(counts, study.classes)
+        seconds = time.perf_counter() - began
+        results[f"{given}, {way}"] = scores | {"seconds": seconds}
+        columns = ("mean IoU", *(f"IoU, {name}" for name in study.classes))
+        rows.append((given, way, *(f"{scores[each]:.3f}" for each in columns), f"{seconds:.0f}"))
+        report.write_json(run / "result.json", results)
+
+    def compared(name: str, given: list[data.Annotated], steps: int) -> None:
+        began = time.perf_counter()
+        scored(name, "random forest", training.ForestSegmenter.of(given, classes), began)
+        began = time.perf_counter()
+        recipe = dataclasses.replace(
+            study.recipe, steps=steps, judge_every=max(1, steps // 9), seed=config.seed
+        )
+        segmenter = training.train_segmenter(
+            given,
+            classes,
+            recipe,
+            run=run / name.replace(" ", "_"),
+            judge=evaluation.judge_pixels(other),
+        )
+        scored(name, "U-Net", segmenter, began)
+
+    compared(f"all {len(known)}", known, config.steps or study.recipe.steps)
+    if config.singly:
+        for each in known:
+            compared(each.name, [each], config.single_steps)
+    print(report.aligned_text(rows))
+    if config.singly:
+        for way in ("random forest", "U-Net"):
+            single = [results[f"{each.name}, {way}"]["mean IoU"] for each in known]
+            print(
+                f"{way}, of one: mean IoU {np.mean(single):.3f} +- {np.std(single, ddof=1):.3f}, "
+                f"from {min(single):.3f} to {max(single):.3f}"
+            )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
