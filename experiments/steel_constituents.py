@@ -36,20 +36,26 @@ class Config:
     """Folder that holds uhcs-segmentation."""
     run: pathlib.Path = pathlib.Path("runs/steel_constituents")
     """Folder for the trainings and the table; a run there goes on."""
-    steps: int = 500
+    steps: int = 400
     """Of each training."""
-    side: int = 224
-    """Of the crops, in pixels."""
+    binning: int = 2
+    """Pixels along each side of what the network sees as one; it is judged by all pixels."""
+    side: int = 160
+    """Of the crops, in blocks of so many pixels."""
+    batch: int = 8
+    """Crops in each step."""
     seed: int = 0
     """Of everything random."""
 
 
 def recipe_of(config: Config) -> training.SegmenterRecipe:
-    """A deeper network than by default: a field is told by what is around."""
+    """A deeper network than by default, of coarser pixels: a field is told by what is around."""
     return training.SegmenterRecipe(
         features=(16, 32, 64, 96, 128),
         size=(config.side, config.side),
+        binning=config.binning,
         steps=config.steps,
+        batch=config.batch,
         class_weights="root",
         changes=data.Changes(zoom=0.3, angle=20.0, brightness=0.2, contrast=0.2, noise=0.1),
         seed=config.seed,

@@ -43,6 +43,27 @@ class Annotated:
         """The micrograph's."""
         return self.micrograph.name
 
+    def binned(self, factor: int) -> "Annotated":
+        """The same with `factor` by `factor` pixels made one: their mean, and most of them's class.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> one = Annotated(
+        ...     Micrograph(np.zeros((2, 4, 1), np.float32), "one"),
+        ...     np.int32([[0, 1, -1, -1], [1, 1, -1, 2]]),
+        ... )
+        >>> one.binned(2).labels
+        array([[ 1, -1]], dtype=int32)
+        """
+        micrograph = self.micrograph.binned(factor)
+        rows, cols = micrograph.size
+        labels = self.labels[: rows * factor, : cols * factor]
+        labels = labels.reshape(rows, factor, cols, factor)
+        values = np.arange(-1, labels.max(initial=-1) + 1)
+        counts = np.stack([(labels == value).sum(axis=(1, 3)) for value in values], axis=-1)
+        return Annotated(micrograph, values[counts.argmax(axis=-1)].astype(np.int32))
+
 
 class AnnotatedSet(NamedTuple):
     """Annotated micrographs, and what their files call the classes."""

@@ -19,6 +19,7 @@ from idml_jax.data import (
 )
 from idml_jax.errors import InputError
 from idml_jax.models import EncoderUNet, UNet, load_pytorch_weights
+from idml_jax.models.unet import continued
 from idml_jax.report import claim
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
@@ -51,6 +52,8 @@ class Segmenter:
         Mean and standard deviation of the training images.
     classes : tuple of int
         What files call the classes.
+    binning : int
+        Pixels along each side of what is one pixel to the network.
 
     Attributes
     ----------
@@ -66,17 +69,26 @@ class Segmenter:
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
         classes: tuple[int, ...],
+        binning: int = 1,
     ):
         self.network = network
-        self.channels, self.classes = network.in_features, classes
-        self.reach, self.multiple = network.reach, network.multiple
+        self.channels, self.classes, self.binning = network.in_features, classes, binning
+        self.multiple = network.multiple * binning
+        # Between the middles of blocks, answers are interpolated.
+        self.reach = network.reach * binning + (binning if binning > 1 else 0)
         structure, values = nnx.split(network)
         self._given = values, jnp.asarray(mean), jnp.asarray(deviation)
 
         @jax.jit
         def probabilities(values, mean, deviation, images):
             network = nnx.merge(structure, values)
-            return nnx.softmax(network(standardized(images, mean, deviation)))
+            images, extent = continued(images, binning)
+            seen = in_blocks(standardized(images, mean, deviation), binning)
+            shares = nnx.softmax(network(seen))
+            if binning > 1:
+                fine = (len(shares), *images.shape[1:-1], shares.shape[-1])
+                shares = jax.image.resize(shares, fine, "linear")
+            return shares[(slice(None), *extent)]
 
         self._probabilities = probabilities
 
@@ -93,9 +105,21 @@ class Segmenter:
         rows, cols, channels = image.shape
         if channels != self.channels:
             raise ValueError(f"the image has {channels} channels, and the network {self.channels}.")
-        margins = ((0, -rows % FRAME), (0, -cols % FRAME), (0, 0))
+        frame = FRAME * self.binning
+        margins = ((0, -rows % frame), (0, -cols % frame), (0, 0))
         framed = np.pad(np.asarray(image), margins, mode="symmetric")
         return np.asarray(self(framed[None]))[0, :rows, :cols]
+
+
+def in_blocks(
+    images: Float[Array, "batch rows cols channels"], factor: int
+) -> Float[Array, "batch blocks_down blocks_across channels"]:
+    """The mean of each block of `factor` by `factor` pixels."""
+    if factor == 1:
+        return images
+    count, rows, cols, channels = images.shape
+    blocks = (count, rows // factor, factor, cols // factor, factor, channels)
+    return images.reshape(blocks).mean(axis=(2, 4))
 
 
 Judgement = Callable[[Segmenter], Mapping[str, float]]
@@ -149,6 +173,7 @@ def train_segmenter(
         no longer finite, or a checkpoint cannot be written.
     """
     run = pathlib.Path(run)
+    annotated = [one.binned(recipe.binning) for one in annotated]
     resident = keep_annotated_on_device(annotated, len(classes), size=recipe.size, seed=recipe.seed)
     counts = np.array(
         [sum((one.labels == k).sum() for one in annotated) for k in range(len(classes))]
@@ -195,7 +220,7 @@ def train_segmenter(
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
 
     def segmenter_of(network: UNet | EncoderUNet) -> Segmenter:
-        return Segmenter(network, mean, deviation, classes)
+        return Segmenter(network, mean, deviation, classes, recipe.binning)
 
     def show_network(network: UNet | EncoderUNet, done: int) -> None:
         if show is not None:
@@ -243,7 +268,7 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
         averaging=recipe.averaging,
         validated=judged,
     )
-    return Segmenter(network, mean, deviation, classes)
+    return Segmenter(network, mean, deviation, classes, recipe.binning)
 
 
 def load_encoder(network: UNet | EncoderUNet, path: str | pathlib.Path) -> str:

@@ -12,6 +12,9 @@ from idml_jax.models.resnet import Depth
 from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.training.segmentation_losses import SegmentationLoss
 
+NEWER_FIELDS = ("binning",)
+"""Those that came after runs whose folders do not know them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SegmenterRecipe:
@@ -50,6 +53,10 @@ class SegmenterRecipe:
     precision : {"float32", "bfloat16"}
         Type that the convolutions compute in.
     seed : int
+    binning : int
+        Pixels along each side of the blocks that are made one before the network sees them: it sees
+        so many times as far in the same time, and nothing finer. Answers are given at full
+        resolution.
     encoder : {18, 34, 50}, optional
         In place of a U-Net's own way down a residual network of that depth; then `features` are
         the five of `models.EncoderUNet`'s way up.
@@ -79,6 +86,7 @@ class SegmenterRecipe:
     seed: int = 0
     encoder: Depth | None = None
     frozen: bool = False
+    binning: int = 1
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
@@ -86,6 +94,9 @@ class SegmenterRecipe:
                 f"`frozen` is of an `encoder` (={self.encoder}) whose weights do not shrink by "
                 f"`decay` (={self.decay})."
             )
+
+        if self.binning < 1:
+            raise ValueError(f"`binning` (={self.binning}) must be at least 1.")
 
     def network(self, channels: int, classes: int) -> UNet | EncoderUNet:
         """The network with the initial values of the seed."""
@@ -117,8 +128,14 @@ class SegmenterRecipe:
         return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values."""
-        return dataclasses.asdict(self)
+        """The fields as plain values; of the newer ones only what is not the default.
+
+        So the options of a run from before there were any are the same, and it goes on.
+        """
+        fields = dataclasses.asdict(self)
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        left = {name for name in NEWER_FIELDS if fields[name] == defaults[name]}
+        return {name: value for name, value in fields.items() if name not in left}
 
     @classmethod
     def from_plain(cls, options: dict[str, Any]) -> "SegmenterRecipe":

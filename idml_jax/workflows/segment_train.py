@@ -11,6 +11,9 @@ from idml_jax.workflows.options import plain_options
 CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
 """How crops are changed."""
 
+NEWER_OPTIONS = ("binning",)
+"""Those that came after runs whose folders do not know them."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -55,6 +58,9 @@ class Config:
     .safetensors)."""
     frozen: bool = False
     """Whether it stays as it is, and only what is behind it is trained."""
+    binning: int = 1
+    """Pixels along each side of the blocks that the network sees as one: it sees so many times as
+    far. Its answers have all pixels, and --size is in blocks."""
     size: tuple[int, ...] = (160,)
     """Side of the crops that are trained on, or rows and cols: what tells a class has to fit."""
     normalization: Literal["batch", "group", "none"] = "batch"
@@ -138,6 +144,8 @@ class Config:
             raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"--patience (={self.patience}) must be at least 1.")
+        if self.binning < 1:
+            raise InputError(f"--binning (={self.binning}) must be at least 1.")
         if self.split is None and self.of is not None:
             raise InputError("--of says which split of a file: give the file by --split.")
         if self.split is None and not 0 < self.held_out < 1:
@@ -149,7 +157,8 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        return plain_options(self, without=("run", "save_every", "names", "floors"))
+        left = ("run", "save_every", "names", "floors")
+        return plain_options(self, without=left, newer=NEWER_OPTIONS)
 
 
 def run(config: Config) -> None:

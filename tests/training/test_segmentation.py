@@ -157,3 +157,39 @@ def test_a_class_without_a_pixel_and_another_run_are_refused(tmp_path):
         training.train_segmenter(annotated(1, seed=3), CLASSES, recipe, run=tmp_path / "run")
     with pytest.raises(InputError, match="no trained segmenter"):
         training.load_segmenter(tmp_path / "nothing")
+
+
+def test_a_network_that_sees_blocks_answers_for_pixels(tmp_path):
+    """Squares of 8 pixels: seen in blocks of four, and told but for their borders."""
+    random = np.random.default_rng(0)
+    known = []
+    for number in range(4):
+        labels = np.kron(random.integers(0, 2, (6, 6)), np.ones((8, 8), int)).astype(np.int32)
+        image = 0.3 + 0.4 * labels + random.normal(scale=0.05, size=labels.shape)
+        micrograph = data.Micrograph(image[..., None].clip(0, 1).astype(np.float32), f"{number}")
+        known.append(data.Annotated(micrograph, labels))
+    recipe = dataclasses.replace(RECIPE, size=(8, 8), steps=200, binning=4)
+    run = tmp_path / "run"
+    segmenter = training.train_segmenter(known[1:], (0, 1), recipe, run=run)
+    fine = training.Segmenter(segmenter.network, np.ones(1), np.ones(1), (0, 1))
+    assert segmenter.multiple == 4 * fine.multiple
+    assert segmenter.reach == 4 * fine.reach + 4
+    image = known[0].micrograph.image
+    shares = segmenter.predict(image)
+    middles = np.zeros((48, 48), bool)
+    middles.reshape(6, 8, 6, 8)[:, 2:6, :, 2:6] = True
+    right = shares.argmax(axis=-1) == known[0].labels
+    assert right[middles].mean() > 0.97
+    # What no block says is interpolated: probabilities pass from one to the other.
+    assert np.abs(np.diff(shares[..., 0], axis=1)).max() < 0.5
+    assert segmenter.predict(image[:41, :37]).shape == (41, 37, 2)
+    again = training.load_segmenter(run)
+    np.testing.assert_array_equal(again.predict(image), shares)
+
+
+def test_the_recipe_writes_down_what_is_newer_only_where_it_is_used():
+    assert "binning" not in RECIPE.plain()
+    binned = dataclasses.replace(RECIPE, binning=2)
+    assert training.SegmenterRecipe.from_plain(binned.plain()) == binned
+    with pytest.raises(ValueError, match=r"`binning` \(=0\) must be at least 1"):
+        dataclasses.replace(RECIPE, binning=0)
