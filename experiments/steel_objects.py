@@ -118,7 +118,7 @@ def voted(
     probabilities: Float[np.ndarray, "rows cols classes"],
 ) -> Int[np.ndarray, "rows cols"]:
     """Classes of pixels, after a vote in each region that is not matrix."""
-    found = measure.label(probabilities.argmax(axis=-1) > 0)
+    found = np.asarray(measure.label(probabilities.argmax(axis=-1) > 0))
     # What is not matrix votes for the others only.
     classes = 1 + integration.vote_over_objects(probabilities[..., 1:], found)
     return np.concatenate([[0], classes])[found]

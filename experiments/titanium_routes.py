@@ -116,7 +116,8 @@ def lath_angle(image: Image) -> float:
     tensors = statistics.structure_tensor(
         jnp.asarray(image[..., 0]), width=4.0, gradient_width=1.5, periodic=False
     )
-    return math.degrees(float(statistics.mean_orientation(tensors).angle))
+    angle, _ = statistics.mean_orientation(tensors)
+    return math.degrees(float(angle))
 
 
 def primary_fraction(image: Image) -> float:
