@@ -1,5 +1,6 @@
 from .bootstrap import Interval as Interval
 from .bootstrap import bootstrap_mean as bootstrap_mean
+from .boundaries import boundary_displacement as boundary_displacement
 from .boundaries import boundary_f_score as boundary_f_score
 from .calibration import Reliability as Reliability
 from .calibration import at_temperature as at_temperature

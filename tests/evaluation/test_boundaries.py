@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage import segmentation
 
 from idml_jax import evaluation
 
@@ -68,3 +70,24 @@ def test_shapes_and_tolerances_that_make_no_sense_are_refused(unchecked):
         evaluation.boundary_f_score(disk(5), disk(5, side=32), classes=2)
     with pytest.raises(ValueError, match="negative"):
         evaluation.boundary_f_score(disk(5), disk(5), classes=2, tolerance=-1.0)
+
+
+def test_displacement_is_the_mean_of_all_distances_between_boundaries():
+    """Against every pair of pixels; what nobody annotated has no boundary."""
+    random = np.random.default_rng(3)
+    labels = (ndimage.gaussian_filter(random.normal(size=(40, 40)), 3) > 0).astype(int)
+    told = np.roll(labels, 2, axis=0)
+    labels[:6, :9] = -1
+    found = evaluation.boundary_displacement(labels, told, classes=3)
+    known = labels >= 0
+    inside = ndimage.binary_erosion(known, np.ones((3, 3)), border_value=1)
+    for one in (0, 1):
+        places = [
+            np.argwhere(segmentation.find_boundaries(each, mode="thick") & inside)
+            for each in (labels == one, (told == one) & known)
+        ]
+        far = np.linalg.norm(places[0][:, None] - places[1][None], axis=-1)
+        expected = (far.min(axis=0).mean() + far.min(axis=1).mean()) / 2
+        assert found[one] == pytest.approx(expected, rel=1e-12)
+    assert np.isnan(found[2])
+    assert (evaluation.boundary_displacement(labels, labels, classes=2) == 0).all()
