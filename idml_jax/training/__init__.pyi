@@ -11,10 +11,10 @@ from .autoencoder import train_autoencoder as train_autoencoder
 from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
 from .classification import AugmentImages as AugmentImages
-from .classification import ClassifierRecipe as ClassifierRecipe
 from .classification import TrainedClassifier as TrainedClassifier
 from .classification import load_classifier as load_classifier
 from .classification import train_classifier as train_classifier
+from .classifier_recipe import ClassifierRecipe as ClassifierRecipe
 from .conditions import Condition as Condition
 from .conditions import draw_conditions as draw_conditions
 from .conditions import encode_conditions as encode_conditions
