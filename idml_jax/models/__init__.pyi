@@ -16,6 +16,7 @@ from .layers import EqualizedConv as EqualizedConv
 from .layers import EqualizedLinear as EqualizedLinear
 from .layers import append_minibatch_deviation as append_minibatch_deviation
 from .layers import pixel_norm as pixel_norm
+from .normalization import Normalization as Normalization
 from .progressive_gan import Discriminator as Discriminator
 from .progressive_gan import Generator as Generator
 from .progressive_gan import Output as Output
@@ -31,5 +32,4 @@ from .resnet import load_pytorch_weights as load_pytorch_weights
 from .resnet import pytorch_parameters as pytorch_parameters
 from .stages import ConvolutionStages as ConvolutionStages
 from .stages import mean_over_space as mean_over_space
-from .unet import Normalization as Normalization
 from .unet import UNet as UNet

@@ -1,7 +1,6 @@
 """A U-Net: from an image or a volume to the class of each of its pixels."""
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import jax.numpy as jnp
 from flax import nnx
@@ -9,15 +8,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from idml_jax.models.layers import EqualizedConv, EqualizedLinear, leaky
+from idml_jax.models.normalization import Normalization, normalization_of
 from idml_jax.models.resampling import downsample
 from idml_jax.typing import Array
-
-Normalization: TypeAlias = Literal["batch", "group", "none"]
-"""Over a batch, with running moments once it is trained; over groups of channels of an image; or
-not at all."""
-
-GROUPS = 8
-"""Channels are normalized in this many groups at most (Y. Wu and K. He, ECCV 2018)."""
 
 
 class UNet(nnx.Module):
@@ -169,7 +162,7 @@ class ConvolutionPair(nnx.Module):
         options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
         self.first = EqualizedConv(in_features, out_features, three, **options)
         self.second = EqualizedConv(out_features, out_features, three, **options)
-        self.norms = nnx.List(_norm(normalization, out_features, rngs) for _ in range(2))
+        self.norms = nnx.List(normalization_of(normalization, out_features, rngs) for _ in range(2))
         self.around = (
             EqualizedLinear(in_features, out_features, gain=1.0, dtype=dtype, rngs=rngs)
             if residual
@@ -207,7 +200,7 @@ class Upsampled(nnx.Module):
             rngs=rngs,
         )
         self.dimensions = dimensions
-        self.norm = _norm(normalization, out_features, rngs)
+        self.norm = normalization_of(normalization, out_features, rngs)
 
     def __call__(self, x: Float[Array, "batch *coarse in"]) -> Float[Array, "batch *fine out"]:
         if self.dimensions != 2:
@@ -233,19 +226,3 @@ class AttentionGate(nnx.Module):
     ) -> Float[Array, "batch *space features"]:
         both = self.of_kept(kept) + self.of_below(below)
         return kept * nnx.sigmoid(self.weight(leaky(both))).astype(kept.dtype)
-
-
-def _norm(kind: Normalization, features: int, rngs: nnx.Rngs) -> nnx.Module:
-    if kind == "batch":
-        return nnx.BatchNorm(features, momentum=0.9, rngs=rngs)
-    if kind == "group":
-        groups = next(count for count in range(GROUPS, 0, -1) if features % count == 0)
-        return nnx.GroupNorm(features, num_groups=groups, rngs=rngs)
-    if kind == "none":
-        return _Same()
-    raise ValueError(f'`normalization` (={kind!r}) is "batch", "group" or "none".')
-
-
-class _Same(nnx.Module):
-    def __call__(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return x
