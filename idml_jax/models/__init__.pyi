@@ -8,6 +8,8 @@ from .autoencoders import negative_evidence_bound as negative_evidence_bound
 from .autoencoders import normal_divergence as normal_divergence
 from .classifiers import Classifier as Classifier
 from .encoder_unet import EncoderUNet as EncoderUNet
+from .equivariant import GroupConv as GroupConv
+from .equivariant import turned as turned
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
 from .layers import AddedNoise as AddedNoise
