@@ -10,6 +10,7 @@ from .classifiers import Classifier as Classifier
 from .encoder_unet import EncoderUNet as EncoderUNet
 from .equivariant import GroupConv as GroupConv
 from .equivariant import turned as turned
+from .equivariant_unet import EquivariantUNet as EquivariantUNet
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
 from .layers import AddedNoise as AddedNoise

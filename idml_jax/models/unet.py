@@ -102,15 +102,8 @@ class UNet(nnx.Module):
 
     @property
     def reach(self) -> int:
-        """Pixels up to which others matter to a pixel, but for what groups are normalized by.
-
-        Two convolutions at each resolution down and up, one of what comes from below, and the
-        pixels of the coarsest grid.
-        """
-        levels = len(self.down)
-        pairs = 2 * sum(2**level for level in range(levels))
-        pairs += 2 * sum(2**level for level in range(levels - 1))
-        return pairs + sum(2**level for level in range(1, levels)) + self.multiple
+        """Pixels up to which others matter to a pixel, but for what groups are normalized by."""
+        return reach_of(len(self.down))
 
     def __call__(
         self, images: Float[Array, "batch *space in"], *, rngs: nnx.Rngs | None = None
@@ -131,6 +124,17 @@ class UNet(nnx.Module):
                 beside = self.gates[number](beside, x)
             x = pair(jnp.concatenate([beside, x], axis=-1))
         return self.last(x[(slice(None), *extent)].astype(jnp.float32))
+
+
+def reach_of(levels: int) -> int:
+    """Pixels up to which others matter to a pixel of a U-Net.
+
+    Two convolutions at each resolution down and up, one of what comes from below, and the
+    pixels of the coarsest grid.
+    """
+    pairs = 2 * sum(2**level for level in range(levels))
+    pairs += 2 * sum(2**level for level in range(levels - 1))
+    return pairs + sum(2**level for level in range(1, levels)) + 2 ** (levels - 1)
 
 
 def continued(

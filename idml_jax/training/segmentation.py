@@ -18,13 +18,13 @@ from idml_jax.data import (
     random_annotated_crops,
 )
 from idml_jax.errors import InputError
-from idml_jax.models import EncoderUNet, UNet, load_pytorch_weights
+from idml_jax.models import EncoderUNet, load_pytorch_weights
 from idml_jax.models.unet import continued
 from idml_jax.report import claim
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
 from idml_jax.training.pytorch_weights import read_pytorch_weights
-from idml_jax.training.segmenter_recipe import SegmenterRecipe
+from idml_jax.training.segmenter_recipe import PixelNetwork, SegmenterRecipe
 from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Image, Images
 
@@ -46,7 +46,7 @@ class Segmenter:
 
     Parameters
     ----------
-    network : UNet or EncoderUNet
+    network : UNet, EncoderUNet or EquivariantUNet
         Of images whose channels have zero mean and unit variance over what it was trained on.
     mean, deviation : array of shape (channels,)
         Mean and standard deviation of the training images.
@@ -65,7 +65,7 @@ class Segmenter:
 
     def __init__(
         self,
-        network: UNet | EncoderUNet,
+        network: PixelNetwork,
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
         classes: tuple[int, ...],
@@ -219,10 +219,10 @@ def train_segmenter(
         accuracy = right.sum() / jnp.maximum(known.sum(), 1)
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
 
-    def segmenter_of(network: UNet | EncoderUNet) -> Segmenter:
+    def segmenter_of(network: PixelNetwork) -> Segmenter:
         return Segmenter(network, mean, deviation, classes, recipe.binning)
 
-    def show_network(network: UNet | EncoderUNet, done: int) -> None:
+    def show_network(network: PixelNetwork, done: int) -> None:
         if show is not None:
             show(segmenter_of(network), done)
 
@@ -271,7 +271,7 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
     return Segmenter(network, mean, deviation, classes, recipe.binning)
 
 
-def load_encoder(network: UNet | EncoderUNet, path: str | pathlib.Path) -> str:
+def load_encoder(network: PixelNetwork, path: str | pathlib.Path) -> str:
     """Give a network's encoder the weights of a file, in place; a digest of them.
 
     Raises
@@ -293,7 +293,7 @@ def load_encoder(network: UNet | EncoderUNet, path: str | pathlib.Path) -> str:
 
 
 def _judged(
-    judge: Judgement, segmenter_of: Callable[[UNet | EncoderUNet], Segmenter], network: UNet
+    judge: Judgement, segmenter_of: Callable[[PixelNetwork], Segmenter], network: PixelNetwork
 ) -> Mapping[str, float]:
     return judge(segmenter_of(network))
 

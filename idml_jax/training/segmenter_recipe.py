@@ -1,18 +1,21 @@
 """What a segmenter is to be: its network, the crops that it learns from, its loss."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import optax
 from flax import nnx
 
 from idml_jax.data import Changes, Turns
-from idml_jax.models import EncoderUNet, Normalization, UNet
+from idml_jax.models import EncoderUNet, EquivariantUNet, Normalization, UNet
 from idml_jax.models.resnet import Depth
 from idml_jax.training.optimization import warmed_up_adam
 from idml_jax.training.segmentation_losses import SegmentationLoss
 
-NEWER_FIELDS = ("binning",)
+PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
+"""What tells the class of each pixel."""
+
+NEWER_FIELDS = ("binning", "symmetric")
 """Those that came after runs whose folders do not know them."""
 
 
@@ -62,6 +65,10 @@ class SegmenterRecipe:
         the five of `models.EncoderUNet`'s way up.
     frozen : bool
         Whether that residual network stays as it is.
+    symmetric : bool
+        Whether a turned or mirrored image is to the network the same image, turned or mirrored: a
+        `models.EquivariantUNet`, of whose `features` each has eight orientations. It has neither
+        an `encoder` nor `residual` nor `attention`.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128)
@@ -87,6 +94,7 @@ class SegmenterRecipe:
     encoder: Depth | None = None
     frozen: bool = False
     binning: int = 1
+    symmetric: bool = False
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
@@ -94,34 +102,28 @@ class SegmenterRecipe:
                 f"`frozen` is of an `encoder` (={self.encoder}) whose weights do not shrink by "
                 f"`decay` (={self.decay})."
             )
-
         if self.binning < 1:
             raise ValueError(f"`binning` (={self.binning}) must be at least 1.")
-
-    def network(self, channels: int, classes: int) -> UNet | EncoderUNet:
-        """The network with the initial values of the seed."""
-        if self.encoder is not None:
-            return EncoderUNet(
-                channels,
-                classes,
-                self.encoder,
-                features=self.features,
-                frozen=self.frozen,
-                dropout=self.dropout,
-                dtype=None if self.precision == "float32" else self.precision,
-                rngs=nnx.Rngs(self.seed),
+        if self.symmetric and (self.encoder is not None or self.residual or self.attention):
+            raise ValueError(
+                f"`symmetric` goes with none of `encoder` (={self.encoder}), `residual` "
+                f"(={self.residual}) and `attention` (={self.attention})."
             )
-        return UNet(
-            channels,
-            classes,
-            features=self.features,
-            normalization=self.normalization,
-            residual=self.residual,
-            attention=self.attention,
-            dropout=self.dropout,
-            dtype=None if self.precision == "float32" else self.precision,
-            rngs=nnx.Rngs(self.seed),
-        )
+
+    def network(self, channels: int, classes: int) -> PixelNetwork:
+        """The network with the initial values of the seed."""
+        options = {
+            "features": self.features,
+            "dropout": self.dropout,
+            "dtype": None if self.precision == "float32" else self.precision,
+            "rngs": nnx.Rngs(self.seed),
+        }
+        if self.encoder is not None:
+            return EncoderUNet(channels, classes, self.encoder, frozen=self.frozen, **options)
+        options["normalization"] = self.normalization
+        if self.symmetric:
+            return EquivariantUNet(channels, classes, **options)
+        return UNet(channels, classes, residual=self.residual, attention=self.attention, **options)
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""

@@ -9,7 +9,7 @@ from flax import nnx
 
 from idml_jax import data, evaluation, training
 from idml_jax.errors import InputError
-from idml_jax.models import ResNet, pytorch_parameters
+from idml_jax.models import ResNet, pytorch_parameters, turned
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -146,6 +146,27 @@ def test_an_encoder_begins_with_given_weights_and_frozen_it_keeps_them(tmp_path)
         training.train_segmenter(annotated(1), CLASSES, RECIPE, run=tmp_path / "other", **options)
     with pytest.raises(ValueError, match="`frozen` is of an `encoder`"):
         dataclasses.replace(RECIPE, frozen=True)
+
+
+def test_a_symmetric_one_says_the_same_of_a_turned_image_after_training(tmp_path):
+    recipe = dataclasses.replace(
+        RECIPE, features=(2, 3), symmetric=True, turns="none", steps=3, dropout=0.1
+    )
+    segmenter = training.train_segmenter(annotated(2), CLASSES, recipe, run=tmp_path)
+    again = training.load_segmenter(tmp_path)
+    image = annotated(1, side=64)[0].micrograph.image
+    whole = again.predict(image)
+    np.testing.assert_array_equal(whole, segmenter.predict(image))
+    assert np.ptp(whole) > 1e-2
+    for symmetry in range(1, 8):
+        found = again.predict(np.asarray(turned(image[None], symmetry))[0])
+        np.testing.assert_allclose(found, turned(whole[None], symmetry)[0], atol=1e-4)
+    for option in ({"encoder": 18}, {"residual": True}, {"attention": True}):
+        with pytest.raises(ValueError, match="`symmetric` goes with none of"):
+            dataclasses.replace(recipe, **option)
+    # A run from before there were symmetric ones goes on.
+    assert "symmetric" in recipe.plain() and "symmetric" not in RECIPE.plain()
+    assert training.SegmenterRecipe.from_plain(RECIPE.plain()) == RECIPE
 
 
 def test_a_class_without_a_pixel_and_another_run_are_refused(tmp_path):

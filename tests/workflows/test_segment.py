@@ -1,6 +1,7 @@
 """`idml segment`: what is written, what is gone on with, and what is refused before step 1."""
 
 import csv
+import dataclasses
 import json
 
 import imageio.v3 as imageio
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 
 from idml_jax import data, evaluation, training
+from idml_jax.workflows import segment_study, segment_train
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -162,6 +164,15 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
     assert not run.exists()
 
 
+def test_a_symmetric_network_is_narrower_and_an_older_run_does_not_know_of_it(tmp_path):
+    config = segment_train.Config(tmp_path, tmp_path, tmp_path, symmetric=True)
+    recipe = segment_study.recipe_of(config)
+    assert recipe.symmetric and recipe.features == (4, 8, 16, 32)
+    plain = dataclasses.replace(config, symmetric=False)
+    assert segment_study.recipe_of(plain).features == (16, 32, 64, 128)
+    assert config.plain()["symmetric"] and "symmetric" not in plain.plain()
+
+
 @pytest.mark.parametrize(
     ("options", "rule"),
     [
@@ -180,6 +191,8 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
         (("--patience", 0), "at least 1"),
         (("--frozen",), "are of an --encoder"),
         (("--encoder", "resnet18", "--features", 4, 8), "five of them with --encoder"),
+        (("--symmetric", "--encoder", "resnet18"), "of a plain U-Net: leave off --encoder"),
+        (("--symmetric", "--attention"), "of a plain U-Net: leave off --attention"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(idml, given, tmp_path, options, rule):
