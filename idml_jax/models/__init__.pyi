@@ -7,9 +7,11 @@ from .autoencoders import VariationalAutoencoder as VariationalAutoencoder
 from .autoencoders import negative_evidence_bound as negative_evidence_bound
 from .autoencoders import normal_divergence as normal_divergence
 from .classifiers import Classifier as Classifier
+from .classifiers import MaxPoolingClassifier as MaxPoolingClassifier
 from .encoder_unet import EncoderUNet as EncoderUNet
 from .equivariant import GroupConv as GroupConv
 from .equivariant import turned as turned
+from .equivariant_classifier import EquivariantClassifier as EquivariantClassifier
 from .equivariant_unet import EquivariantUNet as EquivariantUNet
 from .invariant_autoencoder import RotationInvariantVAE as RotationInvariantVAE
 from .invariant_autoencoder import own_coordinates as own_coordinates
@@ -33,6 +35,7 @@ from .resampling import upsample as upsample
 from .resnet import ResNet as ResNet
 from .resnet import load_pytorch_weights as load_pytorch_weights
 from .resnet import pytorch_parameters as pytorch_parameters
+from .resnet_classifier import ResNetClassifier as ResNetClassifier
 from .stages import ConvolutionStages as ConvolutionStages
 from .stages import mean_over_space as mean_over_space
 from .unet import UNet as UNet

@@ -9,6 +9,7 @@ T. S. Cohen and M. Welling, "Group equivariant convolutional networks", ICML 201
 their p4m.
 """
 
+import itertools
 import math
 from typing import Literal
 
@@ -18,7 +19,8 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float, Int, Shaped
 
-from idml_jax.models.layers import drawn_normal
+from idml_jax.models.layers import drawn_normal, leaky
+from idml_jax.models.normalization import Normalization, normalization_of
 from idml_jax.models.resampling import convolution, convolution_of_upsampled, downsample
 from idml_jax.typing import Array
 
@@ -117,8 +119,39 @@ class GroupConv(nnx.Module):
         return x.reshape(*x.shape[:3], ORIENTATIONS, -1) + bias.reshape(1, 1, 1, 1, -1)
 
 
+class GroupConvolutions(nnx.Module):
+    """Group convolutions one after another, each normalized and rectified.
+
+    Of channels `features`, the first of which come in: without orientations if it `lifts` them.
+    """
+
+    def __init__(
+        self,
+        *features: int,
+        lifts: bool = False,
+        resample: Literal["up"] | None = None,
+        normalization: Normalization,
+        periodic: bool,
+        dtype: DTypeLike | None,
+        rngs: nnx.Rngs,
+    ):
+        options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
+        self.convs = nnx.List(
+            GroupConv(before, after, lifts=lifts and not number, resample=resample, **options)
+            for number, (before, after) in enumerate(itertools.pairwise(features))
+        )
+        self.norms = nnx.List(normalization_of(normalization, of, rngs) for of in features[1:])
+
+    def __call__(
+        self, x: Float[Array, "batch rows cols *orientations in"]
+    ) -> Float[Array, "batch _ _ 8 out"]:
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = leaky(norm(conv(x)))
+        return x
+
+
 def halved(
-    x: Float[Array, "batch rows cols 8 features"], *, padding: Literal["edge", "wrap"] = "edge"
+    x: Float[Array, "batch rows cols 8 features"], *, periodic: bool = False
 ) -> Float[Array, "batch _ _ 8 features"]:
     """Halve both sides by averaging, in a way that commutes with turns and mirrors.
 
@@ -129,8 +162,9 @@ def halved(
     flat = x.reshape(*x.shape[:3], -1)
     # Two shifts of the pairs of an odd side, one pixel apart, are each other's mirror image.
     rows, cols = ([(0, 1), (1, 0)] if side % 2 else [(0, 0)] for side in x.shape[1:3])
+    mode = "wrap" if periodic else "edge"
     found = [
-        downsample(jnp.pad(flat, ((0, 0), of_rows, of_cols, (0, 0)), mode=padding))
+        downsample(jnp.pad(flat, ((0, 0), of_rows, of_cols, (0, 0)), mode=mode))
         for of_rows in rows
         for of_cols in cols
     ]

@@ -1,17 +1,15 @@
 """A U-Net to which a turned or mirrored image is the same image, turned or mirrored."""
 
-import itertools
 from collections.abc import Sequence
-from typing import Literal
 
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from idml_jax.models.equivariant import GroupConv, halved
-from idml_jax.models.layers import EqualizedLinear, leaky
-from idml_jax.models.normalization import Normalization, normalization_of
+from idml_jax.models.equivariant import GroupConvolutions, halved
+from idml_jax.models.layers import EqualizedLinear
+from idml_jax.models.normalization import Normalization
 from idml_jax.models.unet import continued, reach_of
 from idml_jax.typing import Array, Images
 
@@ -110,34 +108,3 @@ class EquivariantUNet(nnx.Module):
         # A class has no orientation.
         x = x[(slice(None), *extent)].astype(jnp.float32).mean(axis=3)
         return self.last(x)
-
-
-class GroupConvolutions(nnx.Module):
-    """Group convolutions one after another, each normalized and rectified.
-
-    Of channels `features`, the first of which come in: without orientations if it `lifts` them.
-    """
-
-    def __init__(
-        self,
-        *features: int,
-        lifts: bool = False,
-        resample: Literal["up"] | None = None,
-        normalization: Normalization,
-        periodic: bool,
-        dtype: DTypeLike | None,
-        rngs: nnx.Rngs,
-    ):
-        options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
-        self.convs = nnx.List(
-            GroupConv(before, after, lifts=lifts and not number, resample=resample, **options)
-            for number, (before, after) in enumerate(itertools.pairwise(features))
-        )
-        self.norms = nnx.List(normalization_of(normalization, of, rngs) for of in features[1:])
-
-    def __call__(
-        self, x: Float[Array, "batch rows cols *orientations in"]
-    ) -> Float[Array, "batch _ _ 8 out"]:
-        for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = leaky(norm(conv(x)))
-        return x

@@ -7,6 +7,7 @@ from flax import nnx
 from jaxtyping import Float
 
 from idml_jax.models.layers import EqualizedConv, leaky
+from idml_jax.models.normalization import Normalization, normalization_of
 from idml_jax.models.resampling import downsample
 from idml_jax.typing import Array
 
@@ -25,6 +26,8 @@ class ConvolutionStages(nnx.Module):
         2 or 3, of an image.
     periodic : bool
         Continue a cell by its opposite side.
+    normalization : {"batch", "group", "none"}
+        After each convolution; "group" takes its moments from the whole of an image.
     rngs : nnx.Rngs
         Source of the initial values.
 
@@ -49,6 +52,7 @@ class ConvolutionStages(nnx.Module):
         features: Sequence[int],
         dimensions: int = 2,
         periodic: bool = False,
+        normalization: Normalization = "none",
         rngs: nnx.Rngs,
     ):
         three, options = (3,) * dimensions, {"periodic": periodic, "rngs": rngs}
@@ -59,6 +63,10 @@ class ConvolutionStages(nnx.Module):
             )
             for first, after in zip(before, features, strict=True)
         )
+        self.norms = nnx.List(
+            nnx.List(normalization_of(normalization, after, rngs) for _ in range(2))
+            for after in features
+        )
         self.padding = "wrap" if periodic else "edge"
 
     def __call__(
@@ -66,9 +74,9 @@ class ConvolutionStages(nnx.Module):
     ) -> tuple[Float[Array, "batch *coarse features"], ...]:
         """What each resolution makes of a batch of images, the finest first."""
         found = []
-        for number, (first, second) in enumerate(self.pairs):
-            x = leaky(first(self._halved(x) if number else x))
-            x = (x + leaky(second(x))) * 0.5**0.5
+        for number, (convs, norms) in enumerate(zip(self.pairs, self.norms, strict=True)):
+            x = leaky(norms[0](convs[0](self._halved(x) if number else x)))
+            x = (x + leaky(norms[1](convs[1](x)))) * 0.5**0.5
             found.append(x)
         return tuple(found)
 

@@ -50,7 +50,7 @@ LAYERS = {
     "upsampling images": (GroupConv(2, 3, lifts=True, resample="up", rngs=nnx.Rngs(3)), (2,)),
     "periodic": (GroupConv(2, 3, periodic=True, rngs=nnx.Rngs(4)), (8, 2)),
     "halved": (halved, (8, 2)),
-    "halved, periodic": (lambda x: halved(x, padding="wrap"), (8, 2)),
+    "halved, periodic": (lambda x: halved(x, periodic=True), (8, 2)),
 }
 
 
