@@ -51,7 +51,6 @@ STUDIES: dict[Name, Study] = {
         training.SegmenterRecipe(
             around_classes=0.1,
             changes=data.Changes(brightness=0.3, contrast=0.3),
-            steps=1000,
         ),
     ),
     # The oxide is told by what is above and below it, hundreds of pixels away, the cracks by a few

@@ -45,7 +45,8 @@ class SegmenterRecipe:
         Steps in all, and crops in each.
     learning_rate, decay : float
         Of AdamW at its highest, and how much of it weights shrink by in each step: see
-        `warmed_up_adam`.
+        `warmed_up_adam`. After 150 steps on a superalloy's micrographs the mean IoU of others is
+        0.57, 0.81, 0.87 and 0.83 with 3e-3, 1e-2, 3e-2 and 0.1.
     averaging : float
         What the moving average of the parameters, which is what the segmenter uses, keeps of itself
         in each step.
@@ -84,7 +85,7 @@ class SegmenterRecipe:
     class_weights: Literal["none", "root", "inverse"] = "none"
     steps: int = 900
     batch: int = 8
-    learning_rate: float = 1e-2
+    learning_rate: float = 3e-2
     decay: float = 0.0
     averaging: float = 0.99
     judge_every: int = 100

@@ -106,7 +106,7 @@ class Config:
     """Of the training."""
     batch: int = 8
     """Crops in each."""
-    learning_rate: float = 1e-2
+    learning_rate: float = 3e-2
     """At its highest."""
     judge_every: int = 100
     """Steps between judgements by the held-out micrographs; the best network is kept."""
