@@ -25,6 +25,16 @@ from .crops import random_crops_and_sources as random_crops_and_sources
 from .crops import turn_at_random as turn_at_random
 from .duplicates import Duplicate as Duplicate
 from .duplicates import find_duplicates as find_duplicates
+from .folds import Fold as Fold
+from .folds import check_folds as check_folds
+from .folds import given_folds as given_folds
+from .folds import numbers_of as numbers_of
+from .folds import read_folds as read_folds
+from .folds import share_of as share_of
+from .folds import split_into_folds as split_into_folds
+from .labelled import ValuedSet as ValuedSet
+from .labelled import read_labelled as read_labelled
+from .labelled import read_valued as read_valued
 from .labels import read_labels as read_labels
 from .micrograph import Micrograph as Micrograph
 from .phases import Phases as Phases
@@ -36,6 +46,8 @@ from .reading import read_folder as read_folder
 from .reading import read_micrograph as read_micrograph
 from .residence import bytes_on_device as bytes_on_device
 from .residence import device_memory as device_memory
+from .specimens import specimens_by_name as specimens_by_name
+from .specimens import specimens_by_table as specimens_by_table
 from .split_lists import Split as Split
 from .split_lists import read_split as read_split
 from .splits import split_by_specimen as split_by_specimen

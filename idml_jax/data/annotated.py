@@ -12,13 +12,10 @@ from jaxtyping import Int
 from idml_jax.data.labels import read_labels
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.data.reading import MAX_PIXELS, check_names, images_in, read_micrograph
-from idml_jax.errors import InputError
+from idml_jax.errors import SHOWN, InputError, listed
 
 MOST_CLASSES = 64
 """Different values of a set of masks; more of them are grey values, or objects by number."""
-
-SHOWN = 8
-"""Files of which a message says what is wrong; of more it says how many there are."""
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -151,18 +148,24 @@ def all_or_named(read: Callable[[Item], Read], items: Sequence[Item]) -> list[Re
     InputError
         One line, with what is wrong with each.
     """
-    found, wrong = [], []
-    for item in items:
-        try:
-            found.append(read(item))
-        except InputError as error:
-            wrong.append(str(error))
+    found, wrong = tried(read, items)
     if len(wrong) > 1:
         more = f" | and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise InputError(f"{len(wrong)} files cannot be used: {' | '.join(wrong[:SHOWN])}{more}")
     if wrong:
         raise InputError(wrong[0])
     return found
+
+
+def tried(read: Callable[[Item], Read], items: Sequence[Item]) -> tuple[list[Read], list[str]]:
+    """What is read of each item, and what is wrong with those that cannot be."""
+    found, wrong = [], []
+    for item in items:
+        try:
+            found.append(read(item))
+        except InputError as error:
+            wrong.append(str(error))
+    return found, wrong
 
 
 def _pairs(
@@ -186,7 +189,7 @@ def _pairs(
             beside = [name for name in lacking if name in other]
             way = "take away what they belong to" if beside else "take them off the list"
             raise InputError(
-                f"{folder}: no {what} called {_listed(lacking)}; put the files there, or {way}."
+                f"{folder}: no {what} called {listed(lacking)}; put the files there, or {way}."
             )
     if not wanted:
         raise InputError(f"{images}: no name of a micrograph is given; give one at least.")
@@ -224,7 +227,7 @@ def _values(masks: Sequence[Int[np.ndarray, "rows cols"]]) -> tuple[int, ...]:
         )
     if len(found) < 2:
         raise InputError(
-            f"the masks hold one value ({_listed(found)}); there are two classes at least."
+            f"the masks hold one value ({listed(found)}); there are two classes at least."
         )
     return tuple(found)
 
@@ -246,8 +249,3 @@ def _numbered(
             "the mask, or give all classes."
         )
     return np.where(known, order[places], -1).astype(np.int32)
-
-
-def _listed(names: Sequence[object]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(str, names[:SHOWN])) + more

@@ -11,7 +11,7 @@ from idml_jax.data.annotated import all_or_named
 from idml_jax.data.decoding import SUFFIXES
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.data.reading import MAX_PIXELS, check_names, images_in, read_micrograph
-from idml_jax.errors import InputError
+from idml_jax.errors import InputError, listed
 
 
 class ClassifiedSet(NamedTuple):
@@ -92,13 +92,14 @@ def read_classified(
     """
     folders = class_folders(folder)
     called = tuple(each.name for each in folders) if classes is None else tuple(classes)
+    if unseen := [str(each) for each in folders if each.name not in called]:
+        what = "is none" if len(unseen) == 1 else "are none"
+        raise InputError(
+            f"{listed(unseen)}: {what} of the classes {', '.join(called)}; rename the folder, or "
+            "take it away."
+        )
     paths: list[pathlib.Path] = []
     for each in folders:
-        if each.name not in called:
-            raise InputError(
-                f"{each}: is none of the classes {', '.join(called)}; rename the folder, or take "
-                "it away."
-            )
         check_names(own := images_in(each, "micrograph"))
         paths += own
 
@@ -109,8 +110,13 @@ def read_classified(
         name = f"{path.parent.name}/{path.stem}"
         return Micrograph(micrograph.image, name, micrograph.pixel_size, name, str(path))
 
-    micrographs = all_or_named(read, paths)
-    if len({each.image.shape[-1] for each in micrographs}) > 1:
-        micrographs = [each.grey() for each in micrographs]
+    micrographs = in_same_channels(all_or_named(read, paths))
     labels = np.array([called.index(path.parent.name) for path in paths])
     return ClassifiedSet(micrographs, labels, called)
+
+
+def in_same_channels(micrographs: Sequence[Micrograph]) -> list[Micrograph]:
+    """The same micrographs in one channel where all are grey, or some are."""
+    if len({each.image.shape[-1] for each in micrographs}) > 1:
+        return [each.grey() for each in micrographs]
+    return list(micrographs)

@@ -1,11 +1,13 @@
 """Which micrographs are for training, for choosing and for the last word, as a file says it."""
 
+import functools
 import json
 import pathlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from idml_jax.errors import InputError
+from idml_jax.errors import InputError, listed
 
 PARTS = ("train", "val", "test")
 
@@ -50,13 +52,7 @@ def read_split(path: str | pathlib.Path, *, name: str | None = None) -> Split:
     Split(train=('a', 'b'), val=('c',), test=())
     """
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; name a JSON file of lists of names.")
-    try:
-        found = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not JSON ({error}); a split is lists of names.") from error
-    found = _of_name(path, found, name)
+    found = read_named(path, name, what="split", of="lists of names", key="train")
     if "train" not in found:
         raise InputError(f'{path}: no list called "train"; a split has one, and "val" and "test".')
     split = Split(*(_names(path, found, part) for part in PARTS))
@@ -74,21 +70,54 @@ def read_split(path: str | pathlib.Path, *, name: str | None = None) -> Split:
     return split
 
 
-def _of_name(path: pathlib.Path, found: Any, name: str | None) -> Mapping[str, Any]:
-    """The split of a name, or the only one."""
+def read_named(
+    path: pathlib.Path, name: str | None, *, what: str, of: str, key: str | None = None
+) -> Mapping[str, Any]:
+    """What a JSON file says by names, or the one of a name where it holds several.
+
+    Parameters
+    ----------
+    path : path
+    name : str, optional
+    what, of : str
+        What it is called in messages, and what it is made of.
+    key : str, optional
+        What the only one has, and a file of several does not.
+
+    Raises
+    ------
+    InputError
+        If the file is none, it is not clear which one is meant, or a name is there twice.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name a JSON file of {of}.")
+    try:
+        found = json.loads(path.read_text(), object_pairs_hook=functools.partial(_once, path))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not JSON ({error}); a {what} is {of}.") from error
     if not isinstance(found, dict):
-        raise InputError(f'{path}: holds no lists by name; write {{"train": [...], "val": [...]}}.')
-    several = [key for key, value in found.items() if isinstance(value, dict)]
+        raise InputError(f"{path}: holds no {of}.")
+    several = [one for one, value in found.items() if isinstance(value, dict)]
     if name is None:
-        if "train" not in found and several:
+        if several and (key is None or key not in found):
             raise InputError(
-                f"{path}: holds several splits, {', '.join(several)}; say which one is meant."
+                f"{path}: holds several {what}s, {', '.join(several)}; say which one is meant."
             )
         return found
     if name not in several:
-        there = f"there are {', '.join(several)}" if several else "it holds one split, without any"
-        raise InputError(f"{path}: no split is called {name}; {there}.")
+        there = (
+            f"there are {', '.join(several)}" if several else f"it holds one {what}, without any"
+        )
+        raise InputError(f"{path}: no {what} is called {name}; {there}.")
     return found[name]
+
+
+def _once(path: pathlib.Path, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, of which Python would keep the last of two values of one name."""
+    counts = Counter(name for name, _ in pairs)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(f"{path}: says twice what {listed(twice)} is; leave one of each.")
+    return dict(pairs)
 
 
 def _names(path: pathlib.Path, found: Mapping[str, Any], part: str) -> tuple[str, ...]:

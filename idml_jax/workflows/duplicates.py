@@ -4,10 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from idml_jax import data
-from idml_jax.errors import InputError
-
-SHOWN = 8
-"""Pairs that a message names; of more it says how many there are."""
+from idml_jax.errors import InputError, listed
 
 
 def check_sides(train: Sequence[data.Micrograph], val: Sequence[data.Micrograph]) -> None:
@@ -44,5 +41,4 @@ def check_once(micrographs: Sequence[data.Micrograph]) -> None:
 
 
 def _listed(pairs: Sequence[data.Duplicate]) -> str:
-    more = f" and {len(pairs) - SHOWN} more" if len(pairs) > SHOWN else ""
-    return ", ".join(f"{pair.first} and {pair.second}" for pair in pairs[:SHOWN]) + more
+    return listed([f"{pair.first} and {pair.second}" for pair in pairs])

@@ -1,6 +1,5 @@
 """What is known of micrographs: from a table, or by the folders that they lie in."""
 
-import csv
 import dataclasses
 import math
 import pathlib
@@ -8,10 +7,8 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from idml_jax import data
+from idml_jax.data.tables import FILE, read_rows
 from idml_jax.errors import InputError
-
-FILE = "file"
-"""Column of a table that says which micrograph a row is about."""
 
 CLASS = "class"
 """What the folder of a micrograph says of it."""
@@ -61,7 +58,7 @@ def read_table(
         If there is no such table, a micrograph has no row or two, a row has no micrograph, a cell
         is empty or not finite, or a column has numbers and words.
     """
-    names, rows = _cells(path)
+    names, rows = read_rows(path)
     taken = list(columns) if columns is not None else [name for name in names if name != FILE]
     for name in taken:
         if name not in names:
@@ -99,47 +96,6 @@ def read_table(
         name: {column: values[column][place] for column in taken}
         for place, name in enumerate(found)
     }
-
-
-def _cells(path: pathlib.Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-    """The columns of a table, and each row with the number of its line; every cell is filled."""
-    if not path.is_file():
-        found = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"{path}: {found}; name a table of comma-separated values.")
-    try:
-        # Spreadsheets write a mark of three bytes before the first name.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path}: no table of comma-separated values in UTF-8 ({error}); save it as one."
-        ) from error
-    head = lines[0][1] if lines else []
-    if FILE not in head:
-        raise InputError(
-            f"{path}: no column {FILE!r}; the first line, {', '.join(head) or 'empty'}, must name "
-            "the columns, parted by commas, and one of them says which file a row is about."
-        )
-    if len(head) < 2:
-        raise InputError(f"{path}: no columns beside {FILE!r}; add what is known of the files.")
-    for name in head:
-        if not name or "=" in name or head.count(name) > 1:
-            raise InputError(
-                f"{path}: a column is named {name!r}; give each a name of its own, without '='."
-            )
-    for line, row in lines[1:]:
-        if len(row) != len(head):
-            raise InputError(
-                f"{path}: line {line} has {len(row)} cells, and the first line {len(head)}."
-            )
-        for name, cell in zip(head, row, strict=True):
-            if not cell:
-                raise InputError(
-                    f"{path}: line {line}, column {name!r}: empty; every micrograph needs every "
-                    "value: fill it in, or leave out the column or the file."
-                )
-    return head, [(line, dict(zip(head, row, strict=True))) for line, row in lines[1:]]
 
 
 def _column(

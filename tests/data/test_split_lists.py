@@ -29,7 +29,7 @@ def test_one_of_several_is_read_by_its_name(tmp_path):
     ("content", "name", "rule"),
     [
         ("{", None, "not JSON"),
-        ([1], None, "no lists by name"),
+        ([1], None, "holds no lists of names"),
         ({"val": ["a"]}, None, 'no list called "train"'),
         ({"train": []}, None, "nothing to learn from"),
         ({"train": "ab"}, None, '"train" is no list of names'),
@@ -38,6 +38,7 @@ def test_one_of_several_is_read_by_its_name(tmp_path):
         ({"train": ["a", "a"]}, None, 'a is in "train" and in "train"'),
         ({"one": {"train": ["a"]}}, None, "holds several splits, one; say which"),
         ({"one": {"train": ["a"]}}, "two", "no split is called two; there are one"),
+        ('{"train": ["a"], "train": ["b"]}', None, "says twice what train is"),
         ({"train": ["a"]}, "two", "it holds one split, without any"),
     ],
 )
