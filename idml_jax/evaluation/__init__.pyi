@@ -1,5 +1,6 @@
 from .bootstrap import Interval as Interval
 from .bootstrap import bootstrap_mean as bootstrap_mean
+from .bootstrap import bootstrap_score as bootstrap_score
 from .boundaries import boundary_displacement as boundary_displacement
 from .boundaries import boundary_f_score as boundary_f_score
 from .calibration import Reliability as Reliability

@@ -1,10 +1,11 @@
 """How sure a mean is when the images come in groups that share a specimen."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 class Interval(NamedTuple):
@@ -67,6 +68,60 @@ def bootstrap_mean(
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0)
     shape = stacked.shape[1:]
     return Interval(np.asarray(stacked.mean(axis=0)), low.reshape(shape), high.reshape(shape))
+
+
+def bootstrap_score(
+    groups: Sequence[Int[np.ndarray, "_ *shape"]],
+    score: Callable[[Int[np.ndarray, "*shape"]], Any],
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """A score of counts that are added up, with its percentile bootstrap interval.
+
+    For what is no mean over the members: an F-score of all images, for instance.
+
+    Parameters
+    ----------
+    groups : sequence of int arrays of shape (members, ...)
+        One array a specimen, as for `bootstrap_mean`.
+    score : callable
+        Of the sum over all members: a number, or several as an array. Where it is NaN for a
+        resample, that one is left out.
+    level, resamples, seed
+        As for `bootstrap_mean`.
+
+    Returns
+    -------
+    interval : Interval
+        Its `mean` is the score of all members.
+
+    Raises
+    ------
+    ValueError
+        If there is no group, or an empty one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> right, wrong = np.array([[1, 0]]), np.array([[0, 1]])
+    >>> share, low, high = bootstrap_score([right, right, wrong], lambda both: both[0] / both.sum())
+    >>> round(float(share), 3), float(low), float(high)
+    (0.667, 0.0, 1.0)
+    """
+    weights = bootstrap_weights([len(group) for group in groups], resamples=resamples, seed=seed)
+    stacked = np.concatenate(groups).astype(np.int64)
+    sums = weights.astype(np.int64) @ stacked.reshape(len(stacked), -1)
+    shape = stacked.shape[1:]
+    found = np.array([np.asarray(score(each.reshape(shape)), float) for each in sums])
+    with warnings.catch_warnings():
+        # Of a score that is NaN for every resample: so are its ends.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return Interval(
+        np.asarray(score(stacked.sum(axis=0)), float), np.asarray(low), np.asarray(high)
+    )
 
 
 def bootstrap_weights(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from idml_jax.evaluation import bootstrap_mean
+from idml_jax.evaluation import bootstrap_mean, bootstrap_score
 
 
 def simulate(generator, *, groups, members, between, within):
@@ -114,3 +114,20 @@ def test_the_seed_decides_the_interval():
 def test_empty_groups_are_refused(groups):
     with pytest.raises(ValueError, match="give one group or more, none of them empty"):
         bootstrap_mean(groups)
+
+
+def test_a_mean_as_a_score_has_the_interval_of_the_mean():
+    random = np.random.default_rng(0)
+    right = [random.integers(0, 2, random.integers(1, 5)) for _ in range(12)]
+    expected = bootstrap_mean([each.astype(float) for each in right])
+    counts = [np.stack([each, 1 - each], axis=1) for each in right]
+    found = bootstrap_score(counts, lambda both: both[0] / both.sum())
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_score_is_of_all_members_and_nan_is_left_out():
+    counts = [np.array([[1, 1, 0]]), np.array([[1, 3, 0]])]
+    found = bootstrap_score(counts, lambda sums: sums[0] / np.array([sums[1], np.nan]))
+    np.testing.assert_allclose(found.mean, [2 / 4, np.nan])
+    np.testing.assert_allclose(found.low, [1 / 3, np.nan])
+    np.testing.assert_allclose(found.high, [1, np.nan])
