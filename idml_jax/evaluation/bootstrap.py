@@ -72,7 +72,7 @@ def bootstrap_mean(
 
 def bootstrap_score(
     groups: Sequence[Int[np.ndarray, "_ *shape"]],
-    score: Callable[[Int[np.ndarray, "*shape"]], Any],
+    score: Callable[[Int[np.ndarray, "sums *shape"]], Any],
     *,
     level: float = 0.95,
     resamples: int = 1000,
@@ -87,8 +87,8 @@ def bootstrap_score(
     groups : sequence of int arrays of shape (members, ...)
         One array a specimen, as for `bootstrap_mean`.
     score : callable
-        Of the sum over all members: a number, or several as an array. Where it is NaN for a
-        resample, that one is left out.
+        Of sums over members, stacked along the first axis: a number of each, or an array of
+        numbers; `jax.vmap` makes it of a score of one. Resamples of which it is NaN are left out.
     level, resamples, seed
         As for `bootstrap_mean`.
 
@@ -106,22 +106,22 @@ def bootstrap_score(
     --------
     >>> import numpy as np
     >>> right, wrong = np.array([[1, 0]]), np.array([[0, 1]])
-    >>> share, low, high = bootstrap_score([right, right, wrong], lambda both: both[0] / both.sum())
+    >>> share_of = lambda both: both[:, 0] / both.sum(axis=1)
+    >>> share, low, high = bootstrap_score([right, right, wrong], share_of)
     >>> round(float(share), 3), float(low), float(high)
     (0.667, 0.0, 1.0)
     """
     weights = bootstrap_weights([len(group) for group in groups], resamples=resamples, seed=seed)
     stacked = np.concatenate(groups).astype(np.int64)
     sums = weights.astype(np.int64) @ stacked.reshape(len(stacked), -1)
-    shape = stacked.shape[1:]
-    found = np.array([np.asarray(score(each.reshape(shape)), float) for each in sums])
+    sums = np.concatenate([sums, stacked.reshape(len(stacked), -1).sum(axis=0, keepdims=True)])
+    scores = np.asarray(score(sums.reshape(-1, *stacked.shape[1:])), float)
+    found, whole = scores[:-1], np.asarray(scores[-1])
     with warnings.catch_warnings():
         # Of a score that is NaN for every resample: so are its ends.
         warnings.simplefilter("ignore", RuntimeWarning)
         low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Interval(
-        np.asarray(score(stacked.sum(axis=0)), float), np.asarray(low), np.asarray(high)
-    )
+    return Interval(whole, np.asarray(low), np.asarray(high))
 
 
 def bootstrap_weights(

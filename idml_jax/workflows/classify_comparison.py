@@ -1,140 +1,158 @@
 """The steps of `idml classify compare`."""
 
 import dataclasses
+import functools
 import hashlib
-import json
-import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
-from sklearn.model_selection import RepeatedStratifiedKFold
 from tqdm import tqdm
 
 from idml_jax import data, report
-from idml_jax.errors import InputError
 from idml_jax.workflows import classify_train
 from idml_jax.workflows.classify_compare import Config
-from idml_jax.workflows.classify_data import ClassifiedSplit, Squares, size_of, squares_of
-from idml_jax.workflows.classify_study import scores_of, trained
-from idml_jax.workflows.classify_ways import pipeline_of
-from idml_jax.workflows.duplicates import check_once
+from idml_jax.workflows.classify_compare_page import write_page
+from idml_jax.workflows.classify_data import ClassifiedSplit, size_of, squares_of
+from idml_jax.workflows.classify_folds import (
+    Answer,
+    Judged,
+    answers_of,
+    check_fits,
+    told_by,
+)
+from idml_jax.workflows.classify_scores import (
+    Scores,
+    chosen_inside,
+    numbers_of,
+    scores_over_folds,
+    table_of,
+)
+from idml_jax.workflows.classify_sets import read_known
+from idml_jax.workflows.classify_study import trained
+from idml_jax.workflows.classify_ways import CLASSIFIERS, FEATURES, grid_of, with_learner
+from idml_jax.workflows.folding import digest_of, of_specimens, parted
 
 NETWORK = "network"
+INSIDE = "the best by inner folds"
 
 
-class Fold(NamedTuple):
-    """Numbers of micrographs: to fit to, and to judge by."""
+class Way(NamedTuple):
+    """One way to tell classes."""
 
-    fitted: Int[np.ndarray, " some"]
-    judged: Int[np.ndarray, " others"]
+    name: str
+    answer: Callable[[data.Fold, int, float], Answer]
+    """``answer(fold, number, share)`` fits and tells."""
 
 
 def compared(config: Config) -> str:
     """Fit and judge each way in each fold, or go on; the table, the best first."""
     known = read(config)
-    size = size_of(config.size, known.micrographs)
-    squares = squares_of(known.micrographs, known.labels, size)
-    folds = folds_of(config, known)
+    learners = config.classifiers if config.features else ()
+    check_fits(known, learners, config.shares, nested=config.nested, seed=config.seed)
+    squares = known.squares
     digest = hashlib.sha256(squares.images.tobytes() + squares.labels.tobytes())
-    report.claim(config.run / "config.json", config.plain() | {"images digest": digest.hexdigest()})
-    path = config.run / "folds.json"
-    done: dict[str, list[dict[str, float]]] = json.loads(path.read_text()) if path.exists() else {}
-    wanted = [f"{one}, {other}" for one in config.features for other in config.classifiers]
-    wanted += [NETWORK] if config.network else []
-    left = [way for way in wanted if way not in done]
-    for way in tqdm(left, desc="ways", unit="way", delay=2):
-        done[way] = [
-            scores_of(known.labels[fold.judged], shares)
-            for fold, shares in shares_of(config, way, known, squares, folds)
-        ]
-        report.write_json(path, done)
-    rows = table_of({way: done[way] for way in wanted})
-    report.write_atomically(config.run / "compared.csv", report.csv_text(rows[0], rows[1:]))
-    return report.aligned_text(rows)
+    claimed = {"images digest": digest.hexdigest()}
+    claimed |= digest_of(config, known.micrographs, known.folds)
+    report.claim(config.run / "config.json", config.plain() | claimed)
+    scores: list[Scores] = []
+    answers: dict[str, list[Answer]] = {}
+    ways = len(config.features) * len(config.classifiers) + config.network
+    fits = ways * len(config.shares) * len(known.folds)
+    with tqdm(total=fits, desc="fits", unit="fit", delay=2) as bar:
+        for way in ways_of(config, known):
+            for share in config.shares:
+                name = way.name if share == 1 else f"{way.name}, {share:g} of them"
+                path = config.run / "told" / f"{name.replace(', ', '_').replace(' ', '_')}.json"
+                answer = functools.partial(_answer, way, share)
+                found = answers_of(path, known.folds, answer, bar.update)
+                scores.append(scores_over_folds(way.name, share, known, found))
+                if share == max(config.shares):
+                    answers[way.name] = found
+    searched = {name: found for name, found in answers.items() if found[0].inner is not None}
+    if len(searched) > 1:
+        inside = chosen_inside(searched)
+        scores.append(scores_over_folds(INSIDE, max(config.shares), known, inside))
+        answers[INSIDE] = inside
+    whole = [each for each in scores if each.share == max(config.shares)]
+    report.write_atomically(config.run / "compared.csv", report.csv_text(*numbers_of(whole)))
+    if len(config.shares) > 1:
+        report.write_atomically(config.run / "curves.csv", report.csv_text(*numbers_of(scores)))
+    report.write_json(config.run / "result.json", result_of(known, scores, answers))
+    write_page(config, known, scores, answers)
+    return report.aligned_text(table_of(whole))
 
 
-def read(config: Config) -> data.ClassifiedSet:
-    """The user's micrographs.
+def read(config: Config) -> Judged:
+    """The user's micrographs, in folds and cut.
 
     Raises
     ------
     InputError
-        If a file cannot be used, a class has fewer micrographs than there are folds, or two of them
-        are the same.
+        If a file cannot be used, files and folds do not fit, a class lacks in one, or two
+        micrographs are the same.
     """
-    known = data.read_classified(config.images, crop_bottom=config.crop_bottom)
-    counts = np.bincount(known.labels)
-    few = [name for name, n in zip(known.classes, counts, strict=True) if n < config.folds]
-    if len(known.classes) < 2 or few:
-        what = (
-            f"{', '.join(few)} with fewer micrographs than {config.folds} folds" if few else "one"
-        )
-        raise InputError(
-            f"{config.images}: classes: {what}; there are two at least, each with a micrograph for "
-            "every fold: add some, or take fewer --folds."
-        )
-    check_once(known.micrographs)
-    return known
+    given = read_known(config.images, config.labels, crop_bottom=config.crop_bottom)
+    given = given._replace(micrographs=of_specimens(given.micrographs, config))
+    kept, folds = parted(config, given.micrographs, given.labels, given.classes)
+    micrographs, labels = [given.micrographs[place] for place in kept], given.labels[kept]
+    squares = squares_of(micrographs, labels, size_of(config.size, micrographs))
+    return Judged(micrographs, labels, given.classes, folds, squares)
 
 
-def folds_of(config: Config, known: data.ClassifiedSet) -> list[Fold]:
-    """The same for every way."""
-    parted = RepeatedStratifiedKFold(
-        n_splits=config.folds, n_repeats=config.repeats, random_state=config.seed
-    )
-    places = np.zeros((len(known.labels), 1))
-    return [Fold(*numbers) for numbers in parted.split(places, known.labels)]
+def ways_of(config: Config, known: Judged) -> Iterator[Way]:
+    """All that are compared; features are computed once for all that learn from them."""
+    for feature in config.features if config.classifiers else ():
+        made = FEATURES[feature](config.seed)
+        for learner in config.classifiers:
+            pipeline = with_learner(made, CLASSIFIERS[learner](config.seed))
+            grid = grid_of(feature, learner) if config.nested else None
+
+            def answer(fold: data.Fold, number: int, share: float, pipeline=pipeline, grid=grid):
+                return told_by(pipeline, known, fold, share=share, grid=grid, seed=config.seed)
+
+            yield Way(f"{feature}, {learner}", answer)
+    if config.network:
+        yield Way(NETWORK, functools.partial(by_network, config, known))
 
 
-def shares_of(
-    config: Config, way: str, known: data.ClassifiedSet, squares: Squares, folds: list[Fold]
-) -> Iterator[tuple[Fold, Float[np.ndarray, "judged classes"]]]:
-    """Probabilities of the classes of what each fold is judged by."""
-    for number, fold in enumerate(folds):
-        if way == NETWORK:
-            yield fold, by_network(config, known, fold, number)
-            continue
-        pipeline = pipeline_of(*way.split(", "), config.seed)
-        inside = np.isin(squares.sources, fold.fitted)
-        pipeline.fit(squares.images[inside], squares.labels[inside])
-        of_squares = np.zeros((int((~inside).sum()), len(known.classes)))
-        of_squares[:, pipeline.classes_] = pipeline.predict_proba(squares.images[~inside])
-        outside = np.searchsorted(fold.judged, squares.sources[~inside])
-        rest = Squares(squares.images[~inside], squares.labels[~inside], outside)
-        yield fold, rest.of_sources(of_squares)
-
-
-def by_network(
-    config: Config, known: data.ClassifiedSet, fold: Fold, number: int
-) -> Float[np.ndarray, "judged classes"]:
+def by_network(config: Config, known: Judged, fold: data.Fold, number: int, share: float) -> Answer:
     """The same by a network; how long it is trained is not chosen by what it is judged by."""
-    micrographs = np.array(known.micrographs, object)
-    size = size_of(config.size, known.micrographs)
+    part = known.part_of(fold, share, config.seed)
     parts = ClassifiedSplit(
-        list(micrographs[fold.fitted]),
-        known.labels[fold.fitted],
-        list(micrographs[fold.judged]),
-        known.labels[fold.judged],
+        [known.micrographs[place] for place in part],
+        known.targets[part],
+        [known.micrographs[place] for place in fold.judged],
+        known.targets[fold.judged],
         known.classes,
-        size,
+        (known.squares.images.shape[1], known.squares.images.shape[2]),
     )
-    run = pathlib.Path(config.run) / "folds" / f"{number:02d}"
+    folder = f"{number:02d}" if share == 1 else f"{number:02d}_{share:g}"
+    run = config.run / "folds" / folder
     options = classify_train.Config(config.images, run, steps=config.steps, seed=config.seed)
-    batch = min(options.batch, len(parts.train))
-    return trained(dataclasses.replace(options, batch=batch), parts, judged=False)
+    squares = int(np.isin(known.squares.sources, part).sum())
+    options = dataclasses.replace(options, batch=min(options.batch, squares))
+    return Answer(trained(options, parts, judged=False), len(part))
 
 
-def table_of(done: dict[str, list[dict[str, Any]]]) -> list[tuple[str, ...]]:
-    """A row for each way, the best first: mean and deviation over the folds."""
-    rows = []
-    for way, folds in done.items():
-        cells = [way]
-        for name in ("accuracy", "macro-F1", "surprise"):
-            values = [each[name] for each in folds]
-            deviation = np.std(values, ddof=min(1, len(values) - 1))
-            cells.append(f"{np.mean(values):.3f} +- {deviation:.3f}")
-        rows.append((float(np.mean([each["accuracy"] for each in folds])), tuple(cells)))
-    rows.sort(key=lambda row: -row[0])
-    return [("by", "accuracy", "macro-F1", "surprise, nats"), *(row for _, row in rows)]
+def result_of(
+    known: Judged, scores: list[Scores], answers: dict[str, list[Answer]]
+) -> dict[str, Any]:
+    """Every number, for JSON."""
+    return {
+        "classes": list(known.classes),
+        "folds": {
+            fold.name: [known.micrographs[place].name for place in fold.judged]
+            for fold in known.folds
+        },
+        "scores": [each.plain() for each in scores],
+        "chosen": {
+            way: [answer.chosen for answer in found]
+            for way, found in answers.items()
+            if any(answer.chosen for answer in found)
+        },
+    }
+
+
+def _answer(way: Way, share: float, fold: data.Fold, number: int) -> Answer:
+    return way.answer(fold, number, share)

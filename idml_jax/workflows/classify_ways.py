@@ -1,34 +1,43 @@
 """Features of images and what learns from them, by the names that a user gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import StratifiedKFold
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR
 
 from idml_jax.errors import InputError
 from idml_jax.training import features
 
-FEATURES: dict[str, Callable[[int], Any]] = {
-    "patterns": lambda seed: features.LocalBinaryPatterns(),
-    "haralick": lambda seed: features.Haralick(),
-    "gradients": lambda seed: features.OrientedGradients(),
-    "spectrum": lambda seed: features.PowerSpectrum(),
-    "greys": lambda seed: features.GreyLevels(),
-    "two-point": lambda seed: make_pipeline(features.TwoPointStatistics(), PCA(0.98)),
-    "words": lambda seed: features.VisualWords(seed=seed),
-    "vlad": lambda seed: features.VisualWords(32, kind="vlad", seed=seed),
-    "keypoints": lambda seed: features.VisualWords(places="keypoints", seed=seed),
-}
+Makers = Mapping[str, Callable[[int], Any]]
 """How each is made, of a seed."""
 
-CLASSIFIERS: dict[str, Callable[[int], Any]] = {
+FEATURES: Makers = {
+    "patterns": lambda seed: features.Remembered(features.LocalBinaryPatterns()),
+    "haralick": lambda seed: features.Remembered(features.Haralick()),
+    "gradients": lambda seed: features.Remembered(features.OrientedGradients()),
+    "spectrum": lambda seed: features.Remembered(features.PowerSpectrum()),
+    "greys": lambda seed: features.Remembered(features.GreyLevels()),
+    "two-point": lambda seed: make_pipeline(
+        features.Remembered(features.TwoPointStatistics()), PCA(0.98)
+    ),
+    "words": lambda seed: _words(seed),
+    "vlad": lambda seed: _words(seed, words=32, kind="vlad"),
+    "keypoints": lambda seed: _words(seed, places="keypoints"),
+}
+"""What an image is to what learns; what is the same whatever the set is computed once."""
+
+CLASSIFIERS: Makers = {
     "svm": lambda seed: _calibrated(SVC(C=10, class_weight="balanced", random_state=seed)),
     "linear-svm": lambda seed: _calibrated(
         SVC(C=1, kernel="linear", class_weight="balanced", random_state=seed)
@@ -39,10 +48,36 @@ CLASSIFIERS: dict[str, Callable[[int], Any]] = {
     ),
     "neighbours": lambda seed: KNeighborsClassifier(5, weights="distance"),
 }
-"""The same of what learns from them; each weighs its classes alike, but for the neighbours."""
+"""What learns classes; each weighs its classes alike, but for the neighbours."""
+
+REGRESSORS: Makers = {
+    # How much it is held back is chosen by leaving out one image at a time.
+    "ridge": lambda seed: RidgeCV(np.logspace(-2, 4, 13)),
+    "forest": lambda seed: RandomForestRegressor(300, random_state=seed),
+    "svr": lambda seed: TransformedTargetRegressor(SVR(C=10), transformer=StandardScaler()),
+    "neighbours": lambda seed: KNeighborsRegressor(5, weights="distance"),
+}
+"""What learns a number."""
+
+GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "svm": {"learner__estimator__C": (10, 1, 100)},
+    "linear-svm": {"learner__estimator__C": (1, 0.1, 0.01)},
+    "logistic": {"learner__C": (1, 0.1, 0.01, 10)},
+    "forest": {"learner__max_features": ("sqrt", 0.3), "learner__min_samples_leaf": (1, 3)},
+    "neighbours": {"learner__n_neighbors": (5, 1, 3, 9)},
+    "svr": {"learner__regressor__C": (10, 1, 100)},
+    "two-point": {"features__pca__n_components": (0.98, 0.9)},
+}
+"""What inner folds choose from, of features and of what learns; the first is what is taken without
+them. Of all others nothing is chosen."""
+
+NEIGHBOURS = {"neighbours": (5, 9)}
+"""Images that it needs to learn from, without inner folds and with them."""
 
 
-def pipeline_of(feature: str, classifier: str, seed: int) -> Pipeline:
+def pipeline_of(
+    feature: str, learner: str, seed: int, *, learners: Makers = CLASSIFIERS
+) -> Pipeline:
     """Features, each in units of what it varies by, and what learns from them.
 
     Raises
@@ -50,12 +85,48 @@ def pipeline_of(feature: str, classifier: str, seed: int) -> Pipeline:
     InputError
         If there is none of a name.
     """
-    for name, known in ((feature, FEATURES), (classifier, CLASSIFIERS)):
+    for name, known in ((feature, FEATURES), (learner, learners)):
         if name not in known:
             raise InputError(f"nothing is called {name}; there are {', '.join(known)}.")
-    return make_pipeline(FEATURES[feature](seed), StandardScaler(), CLASSIFIERS[classifier](seed))
+    return with_learner(FEATURES[feature](seed), learners[learner](seed))
+
+
+def with_learner(feature: Any, learner: Any) -> Pipeline:
+    """Such a pipeline of features that are made: they remember images from one to the next."""
+    steps = [("features", feature), ("scaler", StandardScaler()), ("learner", learner)]
+    return Pipeline(steps)
+
+
+def grid_of(feature: str, learner: str) -> dict[str, tuple[Any, ...]]:
+    """What is chosen from, for such a pipeline.
+
+    Examples
+    --------
+    >>> grid_of("greys", "logistic")
+    {'learner__C': (1, 0.1, 0.01, 10)}
+    """
+    return GRIDS.get(feature, {}) | GRIDS.get(learner, {})
+
+
+class _FoldsOfFew:
+    """Five folds, or as many as the rarest class has images."""
+
+    def split(
+        self, images: Any, labels: Int[np.ndarray, " count"], groups: Any = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        _, counts = np.unique(labels, return_counts=True)
+        yield from StratifiedKFold(min(5, int(counts.min()))).split(images, labels)
 
 
 def _calibrated(machine: SVC) -> CalibratedClassifierCV:
     """A machine whose scores become probabilities, by Platt's sigmoid over folds."""
-    return CalibratedClassifierCV(machine, ensemble=False)  # pyright: ignore[reportArgumentType]
+    return CalibratedClassifierCV(
+        machine,  # pyright: ignore[reportArgumentType]
+        ensemble=False,  # pyright: ignore[reportArgumentType]
+        cv=_FoldsOfFew(),  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _words(seed: int, **options: Any) -> features.VisualWords:
+    memory = features.Memory(features.descriptors_of)
+    return features.VisualWords(seed=seed, memory=memory, **options)

@@ -28,16 +28,29 @@ def check_sides(train: Sequence[data.Micrograph], val: Sequence[data.Micrograph]
         )
 
 
-def check_once(micrographs: Sequence[data.Micrograph]) -> None:
-    """Refuse a set that holds an image twice.
+def check_once(micrographs: Sequence[data.Micrograph], folds: Sequence[data.Fold] = ()) -> None:
+    """Refuse a set that holds an image twice; tell of those that nearly are, in several folds.
 
     Raises
     ------
     InputError
         If it does.
     """
-    if equal := [pair for pair in data.find_duplicates(micrographs) if pair.equal]:
+    found = data.find_duplicates(micrographs)
+    if equal := [pair for pair in found if pair.equal]:
         raise InputError(f"the same image is there twice: {_listed(equal)}; leave one of each out.")
+    place = {each.label: number for number, each in enumerate(micrographs)}
+    apart = [
+        pair
+        for pair in found
+        if any((place[pair.first] in fold.judged) != (place[pair.second] in fold.judged)
+               for fold in folds)
+    ]  # fmt: skip
+    if apart:
+        print(
+            f"nearly the same image lies in several folds: {_listed(apart)}; scores may flatter.",
+            file=sys.stderr,
+        )
 
 
 def _listed(pairs: Sequence[data.Duplicate]) -> str:

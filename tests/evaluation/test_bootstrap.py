@@ -121,13 +121,19 @@ def test_a_mean_as_a_score_has_the_interval_of_the_mean():
     right = [random.integers(0, 2, random.integers(1, 5)) for _ in range(12)]
     expected = bootstrap_mean([each.astype(float) for each in right])
     counts = [np.stack([each, 1 - each], axis=1) for each in right]
-    found = bootstrap_score(counts, lambda both: both[0] / both.sum())
+    found = bootstrap_score(counts, lambda both: both[:, 0] / both.sum(axis=1))
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_a_score_is_of_all_members_and_nan_is_left_out():
-    counts = [np.array([[1, 1, 0]]), np.array([[1, 3, 0]])]
-    found = bootstrap_score(counts, lambda sums: sums[0] / np.array([sums[1], np.nan]))
-    np.testing.assert_allclose(found.mean, [2 / 4, np.nan])
-    np.testing.assert_allclose(found.low, [1 / 3, np.nan])
-    np.testing.assert_allclose(found.high, [1, np.nan])
+    counts = [np.array([[1, 1]]), np.array([[1, 3]])]
+
+    def shares(sums):
+        share = sums[:, 0] / sums[:, 1]
+        # Of the second, of a resample of the second member alone there is nothing to say.
+        return np.stack([share, np.where(share < 0.4, np.nan, share), share * np.nan], axis=1)
+
+    found = bootstrap_score(counts, shares)
+    np.testing.assert_allclose(found.mean, [0.5, 0.5, np.nan])
+    np.testing.assert_allclose(found.low, [1 / 3, 0.5, np.nan])
+    np.testing.assert_allclose(found.high, [1, 1, np.nan])

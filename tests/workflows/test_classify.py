@@ -110,44 +110,6 @@ def test_larger_ones_are_cut_and_what_cannot_be_used_is_told(idml, run, tmp_path
         assert [row["file"] for row in csv.DictReader(file)] == ["large.png"]
 
 
-def test_ways_are_compared_over_the_same_folds(idml, folders, tmp_path):
-    run = tmp_path / "run"
-    command = (
-        "classify", "compare", "--images", folders[0], "--run", run, "--folds", 4,
-        "--features", "patterns", "greys", "--classifiers", "logistic",
-    )  # fmt: skip
-    status, output, error = idml(*command)
-    assert status == 0, error
-    with (run / "compared.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert {row["by"] for row in rows} == {"patterns, logistic", "greys, logistic"}
-    done = json.loads((run / "folds.json").read_text())
-    for row in rows:
-        values = [fold["accuracy"] for fold in done[row["by"]]]
-        assert len(values) == 4
-        assert row["accuracy"] == f"{np.mean(values):.3f} +- {np.std(values, ddof=1):.3f}"
-    assert rows[0]["by"] == "patterns, logistic" and rows[0]["accuracy"] > rows[1]["accuracy"]
-    # More ways are added to those that are done.
-    status, output, error = idml(*command, "neighbours")
-    assert status == 0, error
-    again = json.loads((run / "folds.json").read_text())
-    assert len(again) == 4 and again["greys, logistic"] == done["greys, logistic"]
-    assert "patterns, neighbours" in output
-    status, _, error = idml(*command, "--seed", 1)
-    assert (status, error.count("\n")) == (2, 1) and "seed is 0 there and 1 here" in error
-
-
-def test_more_folds_than_micrographs_and_an_image_twice_are_refused(idml, folders, tmp_path):
-    command = ("classify", "compare", "--run", tmp_path / "run", "--features", "greys", "--images")
-    status, _, error = idml(*command, folders[0], "--folds", 9)
-    assert (status, error.count("\n")) == (2, 1)
-    assert "coarse, fine, noise with fewer micrographs than 9 folds" in error
-    shutil.copytree(folders[0], tmp_path / "twice")
-    shutil.copy(folders[0] / "fine" / "0.png", tmp_path / "twice" / "noise" / "same.png")
-    status, _, error = idml(*command, tmp_path / "twice")
-    assert (status, error.count("\n")) == (2, 1) and "there twice" in error and "same.png" in error
-
-
 def test_some_of_each_class_are_held_out_by_themselves(idml, folders, tmp_path):
     run = tmp_path / "run"
     options = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4)

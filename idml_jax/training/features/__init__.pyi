@@ -1,6 +1,8 @@
 from .embedding import Embedding as Embedding
 from .images import OfImages as OfImages
 from .images import greys as greys
+from .memory import Memory as Memory
+from .memory import Remembered as Remembered
 from .texture import GreyLevels as GreyLevels
 from .texture import Haralick as Haralick
 from .texture import LocalBinaryPatterns as LocalBinaryPatterns
@@ -8,3 +10,4 @@ from .texture import OrientedGradients as OrientedGradients
 from .texture import PowerSpectrum as PowerSpectrum
 from .texture import TwoPointStatistics as TwoPointStatistics
 from .words import VisualWords as VisualWords
+from .words import descriptors_of as descriptors_of

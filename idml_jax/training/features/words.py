@@ -8,7 +8,9 @@ from skimage import feature
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 
+from idml_jax.errors import InputError
 from idml_jax.training.features.images import greys
+from idml_jax.training.features.memory import Memory
 from idml_jax.typing import Array, Images
 
 
@@ -34,6 +36,8 @@ class VisualWords(TransformerMixin, BaseEstimator):
     most : int
         Descriptors of an image that the vocabulary is learned from.
     seed : int
+    memory : Memory, optional
+        Of `descriptors_of`: what an image holds is then computed once, whatever is learned of it.
 
     References
     ----------
@@ -59,16 +63,19 @@ class VisualWords(TransformerMixin, BaseEstimator):
         radius: int = 15,
         most: int = 200,
         seed: int = 0,
+        memory: Memory | None = None,
     ):
-        self.words, self.kind, self.places = words, kind, places
+        self.words, self.kind = words, kind
+        self.places: Literal["dense", "keypoints"] = places
         self.step, self.radius, self.most, self.seed = step, radius, most, seed
+        self.memory = memory
 
     def fit(self, images: Images, labels: Array | None = None) -> "VisualWords":
         """Learn the vocabulary of some images.
 
         Raises
         ------
-        ValueError
+        InputError
             If the images have fewer descriptors than there are words.
         """
         random = np.random.default_rng(self.seed)
@@ -78,9 +85,10 @@ class VisualWords(TransformerMixin, BaseEstimator):
             found.append(each[random.permutation(len(each))[: self.most]])
         descriptors = np.concatenate(found)
         if len(descriptors) < self.words:
-            raise ValueError(
-                f"{len(descriptors)} descriptors are fewer than the {self.words} words; give more "
-                "images, or places nearer to each other."
+            raise InputError(
+                f"visual words: the {len(found)} images hold {len(descriptors)} descriptors, fewer "
+                f"than the {self.words} words; give more or larger images, or places nearer to "
+                "each other, or leave out this feature."
             )
         # As many beginnings as are written; scikit-learn's types know of words alone.
         found_words = MiniBatchKMeans(self.words, random_state=self.seed, n_init=3)  # pyright: ignore[reportArgumentType]
@@ -107,13 +115,36 @@ class VisualWords(TransformerMixin, BaseEstimator):
     def _descriptors(
         self, image: Float[np.ndarray, "rows cols"]
     ) -> Float[np.ndarray, "places length"]:
-        if self.places == "dense":
-            found = np.asarray(feature.daisy(image, step=self.step, radius=self.radius, rings=2))
-            return found.reshape(-1, found.shape[-1])
-        sift = feature.SIFT()
-        try:
-            sift.detect_and_extract(image)
-        except RuntimeError:
-            # scikit-image's way to say that an image has no keypoint.
-            return np.zeros((0, 128))
-        return np.asarray(sift.descriptors) / 255.0
+        describe = descriptors_of if self.memory is None else self.memory
+        return describe(image, self.places, self.step, self.radius)
+
+
+def descriptors_of(
+    image: Float[np.ndarray, "rows cols"],
+    places: Literal["dense", "keypoints"] = "dense",
+    step: int = 8,
+    radius: int = 15,
+) -> Float[np.ndarray, "places length"]:
+    """Descriptors of the neighbourhoods of many places in an image.
+
+    Parameters
+    ----------
+    image : array of shape (rows, cols)
+        Of zero mean and unit variance.
+    places, step, radius
+        As for `VisualWords`.
+
+    Returns
+    -------
+    descriptors : array of shape (places, length)
+    """
+    if places == "dense":
+        found = np.asarray(feature.daisy(image, step=step, radius=radius, rings=2))
+        return found.reshape(-1, found.shape[-1])
+    sift = feature.SIFT()
+    try:
+        sift.detect_and_extract(image)
+    except RuntimeError:
+        # scikit-image's way to say that an image has no keypoint.
+        return np.zeros((0, 128))
+    return np.asarray(sift.descriptors) / 255.0

@@ -8,6 +8,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from idml_jax.errors import InputError
 from idml_jax.training import features
 
 ALL = [
@@ -114,7 +115,7 @@ def test_two_point_statistics_are_those_of_the_bright_phase():
 
 
 def test_a_vocabulary_of_more_words_than_descriptors_is_refused():
-    with pytest.raises(ValueError, match="fewer than the 5000 words"):
+    with pytest.raises(InputError, match="fewer than the 5000 words"):
         features.VisualWords(words=5000, radius=8).fit(IMAGES)
 
 
@@ -128,3 +129,34 @@ def test_a_networks_features_are_a_transformer():
     found = embedding.fit(IMAGES).transform(IMAGES)
     np.testing.assert_allclose(found, IMAGES.mean(axis=(1, 2)), atol=1e-6)
     assert clone(embedding).batch == 4
+
+
+@pytest.mark.parametrize("feature", [features.Haralick(), features.PowerSpectrum(8)], ids=str)
+def test_what_is_remembered_is_the_same_and_computed_once(feature, monkeypatch):
+    asked = []
+    plain = type(feature).of_image
+    monkeypatch.setattr(
+        type(feature), "of_image", lambda self, image: asked.append(1) or plain(self, image)
+    )
+    known = features.Remembered(feature)
+    expected = feature.transform(IMAGES)
+    asked.clear()
+    pipeline = make_pipeline(known, StandardScaler(), LogisticRegression(max_iter=500))
+    cross_val_score(pipeline, IMAGES, LABELS, cv=3)
+    np.testing.assert_array_equal(clone(known).transform(IMAGES), expected)
+    assert len(asked) == len(IMAGES)
+    # Other settings are other features.
+    known.set_params(features=clone(features.GreyLevels()))
+    np.testing.assert_array_equal(known.transform(IMAGES), features.GreyLevels().transform(IMAGES))
+
+
+def test_words_of_remembered_descriptors_are_the_same():
+    memory = features.Memory(features.descriptors_of)
+    expected = features.VisualWords(words=8, radius=8).fit(IMAGES).transform(IMAGES)
+    words = features.VisualWords(words=8, radius=8, memory=memory)
+    np.testing.assert_array_equal(clone(words).fit(IMAGES).transform(IMAGES), expected)
+    assert clone(words).memory is memory
+    # Nothing is kept beyond what may be.
+    forgetful = features.Memory(features.descriptors_of, most=0)
+    words = features.VisualWords(words=8, radius=8, memory=forgetful)
+    np.testing.assert_array_equal(words.fit(IMAGES).transform(IMAGES), expected)

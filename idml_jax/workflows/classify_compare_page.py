@@ -1,0 +1,109 @@
+"""The page of `idml classify compare`."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from idml_jax import report
+from idml_jax.workflows.classify_compare import Config
+from idml_jax.workflows.classify_folds import INNER, Answer, Judged
+from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
+from idml_jax.workflows.classify_ways import GRIDS
+from idml_jax.workflows.provenance import versions
+
+SHOWN = 8
+"""Ways of which a curve is drawn, the best ones."""
+
+
+def write_page(
+    config: Config,
+    known: Judged,
+    scores: Sequence[Scores],
+    answers: Mapping[str, Sequence[Answer]],
+) -> None:
+    """Table, learning curves, what the best way takes for what, what inner folds chose."""
+    whole = [each for each in scores if each.share == max(config.shares)]
+    best = max(whole, key=lambda each: each.mean("accuracy"))
+    page = report.Page(
+        "Ways to tell classes of micrographs",
+        f"{len(answers)} ways, {len(known.micrographs)} micrographs of {len(known.classes)} "
+        f"classes, {len(known.folds)} folds: each is judged by once, by what saw none of it.",
+    )
+    page.section(
+        "Which way tells the classes best?",
+        "Mean and standard deviation over the folds; in brackets the interval that holds 95 % of "
+        "resampled sets of as many specimens. That one of many ways is the best is chosen by the "
+        "same folds: its score flatters a little.",
+    )
+    rows = table_of(whole)
+    page.table(rows[0], rows[1:])
+    if len(config.shares) > 1:
+        page.section("Would more micrographs help?")
+        page.figure(
+            curves_figure(scores),
+            "Accuracy over the same folds against the number of micrographs learned from; bars "
+            f"are deviations over the folds. The {SHOWN} best ways.",
+        )
+    page.section("What the best way takes for what")
+    page.figure(
+        report.confusion_figure(best.counts, known.classes),
+        f"By {best.way}, in all folds: share of each true class, down, that was taken for which.",
+    )
+    if config.nested:
+        page.section(
+            "What was chosen inside",
+            f"By {INNER} inner folds of what each fold is learned from. There was to choose from: "
+            + "; ".join(f"{name}: {_text(grid)}" for name, grid in GRIDS.items())
+            + ".",
+        )
+        page.table(
+            ("by", *(f"fold {fold.name}" for fold in known.folds)),
+            [
+                (way, *(_text(answer.chosen) for answer in found))
+                for way, found in answers.items()
+                if any(answer.chosen for answer in found)
+            ],
+        )
+    page.section("Folds")
+    page.table(
+        ("fold", *known.classes),
+        [
+            (fold.name, *map(str, np.bincount(known.targets[fold.judged],
+                                              minlength=len(known.classes))))
+            for fold in known.folds
+        ],
+    )  # fmt: skip
+    page.section("Configuration")
+    page.settings(config.plain())
+    page.section("Versions")
+    page.settings(versions())
+    page.write(config.run / "report.html")
+
+
+def curves_figure(scores: Sequence[Scores]) -> Figure:
+    """Accuracy of the best ways against the number of micrographs that they were fitted to."""
+    curves = curves_of(scores, "accuracy")
+    best = sorted(
+        (way for way in curves if len(curves[way]) > 1), key=lambda way: -curves[way][-1, 1]
+    )[:SHOWN]
+    figure, ax = report.new_figure(7.5, 4.2)
+    colours = matplotlib.colormaps["viridis"](np.linspace(0, 0.9, len(best)))
+    for way, colour in zip(best, colours, strict=True):
+        count, mean, deviation = curves[way].T
+        ax.errorbar(count, mean, deviation, color=colour, marker="o", capsize=3, label=way)
+    ax.set_xscale("log")
+    ax.set_xlabel("micrographs learned from")
+    ax.set_ylabel("accuracy")
+    ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _text(chosen: Mapping[str, object]) -> str:
+    """Names of hyperparameters without those of the steps that they are of."""
+    found = []
+    for name, value in chosen.items():
+        values = value if isinstance(value, tuple) else (value,)
+        found.append(f"{name.split('__')[-1]} {' '.join(map(str, values))}")
+    return ", ".join(found)

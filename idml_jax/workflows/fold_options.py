@@ -1,0 +1,73 @@
+"""The options that say how micrographs are parted into folds, of every command that does."""
+
+import pathlib
+from typing import Protocol, runtime_checkable
+
+from idml_jax.errors import InputError
+
+FOLDING = ("specimens", "specimen_pattern", "fold_file", "of", "without_folds", "by_specimen")
+"""Options of which the results of a run depend on, beside how many folds there are."""
+
+
+@runtime_checkable
+class Specimens(Protocol):
+    """Options that say of which specimen a micrograph is."""
+
+    @property
+    def specimens(self) -> pathlib.Path | None: ...
+    @property
+    def specimen_pattern(self) -> str | None: ...
+
+
+@runtime_checkable
+class FoldOptions(Specimens, Protocol):
+    """Options that say how micrographs are parted."""
+
+    @property
+    def fold_file(self) -> pathlib.Path | None: ...
+    @property
+    def of(self) -> str | None: ...
+    @property
+    def without_folds(self) -> tuple[int, ...]: ...
+    @property
+    def by_specimen(self) -> bool: ...
+    @property
+    def folds(self) -> int: ...
+    @property
+    def repeats(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def check_options(config: FoldOptions) -> None:
+    """Refuse options out of range, or that do not go together.
+
+    Raises
+    ------
+    InputError
+        If one is.
+    """
+    check_specimens(config)
+    if config.folds < 2:
+        raise InputError(f"--folds (={config.folds}) must be at least 2.")
+    if config.repeats < 1:
+        raise InputError(f"--repeats (={config.repeats}) must be at least 1.")
+    if config.fold_file is None and (config.of is not None or config.without_folds):
+        raise InputError("--of and --without-folds are of a file of folds: give --fold-file.")
+    if config.fold_file is not None and (config.by_specimen or config.repeats > 1):
+        raise InputError(
+            "--fold-file says what the folds are; --by-specimen and --repeats part at random: "
+            "leave them out."
+        )
+
+
+def check_specimens(config: Specimens) -> None:
+    """Refuse specimens that are said twice.
+
+    Raises
+    ------
+    InputError
+        If they are.
+    """
+    if config.specimens is not None and config.specimen_pattern is not None:
+        raise InputError("--specimens and --specimen-pattern: give one.")
