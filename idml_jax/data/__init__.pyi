@@ -18,6 +18,7 @@ from .crops import Cut as Cut
 from .crops import Resident as Resident
 from .crops import Turns as Turns
 from .crops import check_sizes as check_sizes
+from .crops import crop_at_random as crop_at_random
 from .crops import grid_crops as grid_crops
 from .crops import keep_on_device as keep_on_device
 from .crops import random_crops as random_crops

@@ -203,6 +203,30 @@ def turn_at_random(key: PRNGKeyArray, images: Images) -> Images:
     return jax.vmap(turned)(jnp.asarray(images), chosen)
 
 
+def crop_at_random(
+    key: PRNGKeyArray, images: Images, size: Size
+) -> Float[Array, "batch _ _ channels"]:
+    """Each image of a batch cut to a size, at a random place of its own. Runs under `jax.jit`.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp
+    >>> images = jnp.arange(24.0).reshape(2, 3, 4, 1)
+    >>> crop_at_random(jax.random.key(0), images, (3, 2)).shape
+    (2, 3, 2, 1)
+    """
+    extent = rows_and_cols(size)
+    places = jnp.array(images.shape[1:3]) - jnp.array(extent) + 1
+    each = (len(images), 2)
+    starts = jax.random.randint(key, each, 0, jnp.broadcast_to(places, each))
+
+    def crop(image: Array, start: Array) -> Array:
+        whole = jnp.zeros((), start.dtype)
+        return jax.lax.dynamic_slice(image, (start[0], start[1], whole), (*extent, image.shape[-1]))
+
+    return jax.vmap(crop)(jnp.asarray(images), starts)
+
+
 def turned(image: Array, symmetry: Int[Array, ""]) -> Array:
     """One of the symmetries of an image: 0 to 3 those of an oblong, then a square's others.
 

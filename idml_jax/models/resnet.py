@@ -23,6 +23,9 @@ BLOCKS: dict[int, tuple[int, int, int, int]] = {
 }
 """Blocks of each stage: K. He et al. 2016, table 1."""
 
+DEPTHS: dict[str, Depth] = {"resnet18": 18, "resnet34": 34, "resnet50": 50}
+"""By the names that options have for them."""
+
 STAGES = (64, 128, 256, 512)
 """Channels inside the blocks of each stage."""
 

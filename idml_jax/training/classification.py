@@ -12,12 +12,13 @@ import optax
 from flax import nnx
 from jaxtyping import Float, Int, PRNGKeyArray, UInt8
 
-from idml_jax.models import Classifier
+from idml_jax.data import crop_at_random
 from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
-from idml_jax.training.classifier_recipe import ClassifierRecipe
+from idml_jax.training.classifier_recipe import ClassifierRecipe, ClassNetwork
 from idml_jax.training.fitting import Validation, fit, fitted, random_rows
+from idml_jax.training.pytorch_weights import load_encoder
 from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Images
 
@@ -39,7 +40,7 @@ class TrainedClassifier:
 
     Parameters
     ----------
-    network : Classifier
+    network : Classifier, or another network for classes
         Of images whose channels have zero mean and unit variance over what it was trained on.
     mean, deviation : array of shape (channels,)
         Mean and standard deviation of the training images.
@@ -49,7 +50,7 @@ class TrainedClassifier:
 
     def __init__(
         self,
-        network: Classifier,
+        network: ClassNetwork,
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
         by_itself: bool = False,
@@ -93,6 +94,7 @@ def train_classifier(
     recipe: ClassifierRecipe,
     *,
     run: str | pathlib.Path,
+    weights: str | pathlib.Path | None = None,
     augment: AugmentImages | None = None,
     judge: Judgement | None = None,
     by: str = "accuracy",
@@ -112,6 +114,8 @@ def train_classifier(
     run : path
         The run's folder: checkpoints, records, options. A run found there goes on, if it is of
         the same recipe, images and labels.
+    weights : path, optional
+        Of the recipe's residual network, from PyTorch: see `read_pytorch_weights`.
     augment : callable, optional
         ``augment(key, images)`` changes a batch in a way that keeps its classes, under jit:
         `data.turn_at_random`, for instance.
@@ -133,15 +137,16 @@ def train_classifier(
     Raises
     ------
     ValueError
-        If images and labels do not go together, a class below the highest has no image, or there
-        are fewer images than a batch takes.
+        If images and labels do not go together, a class below the highest has no image, there
+        are fewer images than a batch takes, or crops are larger than images.
     InputError
-        If the run belongs to another recipe or other images, the loss is no longer finite, or a
-        checkpoint cannot be written.
+        If the weights are not of the network, the run belongs to another recipe or other images,
+        the loss is no longer finite, or a checkpoint cannot be written.
     """
     run = pathlib.Path(run)
     pixels, labels = _labelled(images, labels)
     counts = _counts(labels, recipe)
+    size, extent = recipe.cropped(pixels.shape[1:3]), pixels.shape[1:3]
     digest = hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest()[:16]
     mean, deviation = _moments(pixels)
     options = recipe.plain() | {
@@ -152,12 +157,17 @@ def train_classifier(
     }
     if judge is not None:
         options["judged"] = True
+    network = recipe.network(pixels.shape[-1], len(counts))
+    if weights is not None:
+        options["weights"] = load_encoder(network, weights)
     claim(run / "classifier.json", options)
     ones = np.ones(len(counts), np.float32)
-    weights = jnp.asarray(len(labels) / (len(counts) * counts) if recipe.balanced else ones)
+    of_classes = jnp.asarray(len(labels) / (len(counts) * counts) if recipe.balanced else ones)
 
     def prepare(key, batch):
         shown = batch[0].astype(jnp.float32) / jnp.float32(255)
+        if size != extent:
+            shown = crop_at_random(jax.random.fold_in(key, 1), shown, size)
         shown = shown if augment is None else augment(key, shown)
         return _standardized(shown, mean, deviation, recipe.by_itself), batch[1]
 
@@ -169,7 +179,7 @@ def train_classifier(
             order = jax.random.permutation(order_key, len(labels))
             share = jax.random.beta(share_key, recipe.mixing, recipe.mixing).astype(jnp.float32)
             images, others = share * images + (1 - share) * images[order], labels[order]
-        logits = network(images)
+        logits = network(images, rngs=nnx.Rngs(jax.random.fold_in(key, 1)))
         value = share * surprise(logits, labels)
         if recipe.mixing:
             value = value + (1 - share) * surprise(logits, others)
@@ -180,9 +190,9 @@ def train_classifier(
         each = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         if recipe.focus:
             each = each * (-jnp.expm1(-each)) ** recipe.focus
-        return (weights[labels] * each).mean()
+        return (of_classes[labels] * each).mean()
 
-    def show_network(network: Classifier, done: int) -> None:
+    def show_network(network: ClassNetwork, done: int) -> None:
         if show is not None:
             show(TrainedClassifier(network, mean, deviation, recipe.by_itself), done)
 
@@ -195,7 +205,7 @@ def train_classifier(
             recipe.patience,
         )
     network = fit(
-        recipe.network(pixels.shape[-1], len(counts)),
+        network,
         (jnp.asarray(pixels), jnp.asarray(labels)),
         random_rows(recipe.batch, prepare),
         loss,
@@ -223,6 +233,8 @@ def load_classifier(run: str | pathlib.Path) -> TrainedClassifier:
     mean, deviation = (np.array(options.pop(name), np.float32) for name in ("mean", "deviation"))
     del options["examples"]
     judged = options.pop("judged", False)
+    # They are in the checkpoint by now.
+    options.pop("weights", None)
     recipe = ClassifierRecipe(features=tuple(options.pop("features")), **options)
     network = fitted(
         recipe.network(len(mean), classes),

@@ -1,15 +1,36 @@
 """What a classifier is to be: its network, and how it is trained."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import optax
 from flax import nnx
 
-from idml_jax.models import Classifier
+from idml_jax.models import (
+    Classifier,
+    EquivariantClassifier,
+    MaxPoolingClassifier,
+    Normalization,
+    ResNetClassifier,
+)
+from idml_jax.models.resnet import DEPTHS
 from idml_jax.training.optimization import warmed_up_adam
 
-NEWER_FIELDS = ("averaging", "mixing", "focus", "judge_every", "patience", "by_itself")
+Architecture: TypeAlias = Literal[
+    "stages", "three", "resnet18", "resnet34", "resnet50", "equivariant"
+]
+"""Kinds of networks for classes: `Classifier`, `MaxPoolingClassifier` of three convolutions,
+`ResNetClassifier`, `EquivariantClassifier`, all of `models`."""
+
+ClassNetwork: TypeAlias = (
+    Classifier | MaxPoolingClassifier | ResNetClassifier | EquivariantClassifier
+)
+"""What tells the class of an image."""
+
+NEWER_FIELDS = (
+    "averaging mixing focus judge_every patience by_itself architecture normalization dropout "
+    "frozen crop decay"
+).split()
 """Those that came after runs whose folders do not know them."""
 
 
@@ -20,11 +41,13 @@ class ClassifierRecipe:
     Parameters
     ----------
     features : tuple of int
-        Channels of the network at each resolution, the finest first.
+        Channels of the network at each resolution, the finest first. Residual networks have their
+        own.
     embedding : int
-        Numbers that an image is turned into before its class is told from them.
+        Numbers that an image is turned into before its class is told from them, by "stages" and
+        "equivariant".
     periodic : bool
-        Continue an image by its opposite side.
+        Continue an image by its opposite side. Residual networks do not.
     balanced : bool
         Whether every class has the same weight in the loss, however few its images are: each
         image's is the number of all images over that of its class and of classes.
@@ -32,7 +55,8 @@ class ClassifierRecipe:
         Steps in all, and images in each.
     learning_rate : float
         Of Adam at its highest: it rises over the first twentieth of the steps and falls to
-        nothing by half a cosine. Large, because equalized layers keep weights of order one.
+        nothing by half a cosine. Large, because equalized layers keep weights of order one; of
+        residual networks that are trained as a whole a tenth or less.
     seed : int
     averaging : float
         What a moving average of the parameters, which then is what the classifier uses, keeps of
@@ -49,6 +73,19 @@ class ClassifierRecipe:
     by_itself : bool
         Whether each image by itself is brought to zero mean and unit variance, so that what it was
         lit by tells nothing; else all by the moments of the training images.
+    architecture : {"stages", "three", "resnet18", "resnet34", "resnet50", "equivariant"}
+        The kind of network: see `Architecture`.
+    normalization : {"batch", "group", "none"}
+        After each convolution. Residual networks have their own.
+    dropout : float
+        Share of what the last layer is given that is left out at random in training.
+    frozen : bool
+        Whether a residual network stays as it is, and only the last layer is trained.
+    crop : float
+        Side of the crops, at random places, that images are trained on: up to 1 a share of theirs,
+        above it pixels. Judged are whole images. Of few images less is learned by heart.
+    decay : float
+        How much of the learning rate weights shrink by in each step (AdamW): see `warmed_up_adam`.
 
     References
     ----------
@@ -70,6 +107,29 @@ class ClassifierRecipe:
     judge_every: int = 100
     patience: int | None = None
     by_itself: bool = False
+    architecture: Architecture = "stages"
+    normalization: Normalization = "none"
+    dropout: float = 0.0
+    frozen: bool = False
+    crop: float = 1.0
+    decay: float = 0.0
+
+    def __post_init__(self):
+        residual = self.architecture in DEPTHS
+        if residual and (self.normalization != "none" or self.periodic):
+            raise ValueError(
+                f"`normalization` (={self.normalization!r}) and `periodic` (={self.periodic}) are "
+                f"not chosen for `architecture` (={self.architecture!r})."
+            )
+        if self.frozen and (not residual or self.decay):
+            raise ValueError(
+                f"`frozen` is of a residual `architecture` (={self.architecture!r}), whose weights "
+                f"do not shrink by `decay` (={self.decay})."
+            )
+        if self.architecture == "three" and len(self.features) != 3:
+            raise ValueError(f"`features` (={self.features}) are three of three convolutions.")
+        if not (0 < self.crop <= 1 or self.crop >= 1 and self.crop % 1 == 0):
+            raise ValueError(f"`crop` (={self.crop}) is a share up to 1, or a number of pixels.")
 
     def plain(self) -> dict[str, Any]:
         """The fields as plain values; of the newer ones only what is not the default.
@@ -84,17 +144,36 @@ class ClassifierRecipe:
             if field.name not in NEWER_FIELDS or value != field.default
         }
 
-    def network(self, channels: int, classes: int) -> Classifier:
+    def network(self, channels: int, classes: int) -> ClassNetwork:
         """The network with the initial values of the seed."""
-        return Classifier(
-            channels,
-            classes,
-            features=self.features,
-            embedding=self.embedding,
-            periodic=self.periodic,
-            rngs=nnx.Rngs(self.seed),
-        )
+        options: dict[str, Any] = {"dropout": self.dropout, "rngs": nnx.Rngs(self.seed)}
+        if self.architecture in DEPTHS:
+            depth = DEPTHS[self.architecture]
+            return ResNetClassifier(channels, classes, depth, frozen=self.frozen, **options)
+        options |= {
+            "features": self.features,
+            "periodic": self.periodic,
+            "normalization": self.normalization,
+        }
+        if self.architecture == "three":
+            return MaxPoolingClassifier(channels, classes, **options)
+        kind = Classifier if self.architecture == "stages" else EquivariantClassifier
+        return kind(channels, classes, embedding=self.embedding, **options)
+
+    def cropped(self, sides: tuple[int, int]) -> tuple[int, int]:
+        """Sides of the crops that images of these sides are trained on.
+
+        Raises
+        ------
+        ValueError
+            If they are larger.
+        """
+        if self.crop <= 1:
+            return max(1, round(self.crop * sides[0])), max(1, round(self.crop * sides[1]))
+        if self.crop > min(sides):
+            raise ValueError(f"`crop` (={self.crop:g}) is larger than images of the sides {sides}.")
+        return int(self.crop), int(self.crop)
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up_adam(self.learning_rate, self.steps)
+        return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)

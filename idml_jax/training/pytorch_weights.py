@@ -1,14 +1,17 @@
 """Weights that others trained with PyTorch, read without running what their files may hold."""
 
+import hashlib
 import pathlib
 import pickle
 
 import numpy as np
+from flax import nnx
 from jaxtyping import Shaped
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from idml_jax.errors import InputError
+from idml_jax.models import ResNet, load_pytorch_weights
 
 
 def read_pytorch_weights(path: str | pathlib.Path) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -36,6 +39,28 @@ def read_pytorch_weights(path: str | pathlib.Path) -> dict[str, Shaped[np.ndarra
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     return _read_pickled(path)
+
+
+def load_encoder(network: nnx.Module, path: str | pathlib.Path) -> str:
+    """Give a network's encoder the weights of a file, in place; a digest of them.
+
+    Raises
+    ------
+    InputError
+        If the network has no such encoder, or the weights do not fit it.
+    """
+    encoder = getattr(network, "encoder", None)
+    if not isinstance(encoder, ResNet):
+        raise InputError(f"{path}: weights are for an encoder, and this network has none of them.")
+    weights = read_pytorch_weights(path)
+    try:
+        load_pytorch_weights(encoder, weights)
+    except ValueError as error:
+        raise InputError(f"{path}: {error}") from error
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -18,12 +18,11 @@ from idml_jax.data import (
     random_annotated_crops,
 )
 from idml_jax.errors import InputError
-from idml_jax.models import EncoderUNet, load_pytorch_weights
 from idml_jax.models.unet import continued
 from idml_jax.report import claim
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
-from idml_jax.training.pytorch_weights import read_pytorch_weights
+from idml_jax.training.pytorch_weights import load_encoder
 from idml_jax.training.segmenter_recipe import PixelNetwork, SegmenterRecipe
 from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Image, Images
@@ -269,27 +268,6 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
         validated=judged,
     )
     return Segmenter(network, mean, deviation, classes, recipe.binning)
-
-
-def load_encoder(network: PixelNetwork, path: str | pathlib.Path) -> str:
-    """Give a network's encoder the weights of a file, in place; a digest of them.
-
-    Raises
-    ------
-    InputError
-        If the network has no such encoder, or the weights do not fit it.
-    """
-    if not isinstance(network, EncoderUNet):
-        raise InputError(f"{path}: weights are for an encoder, and this network has none of them.")
-    weights = read_pytorch_weights(path)
-    try:
-        load_pytorch_weights(network.encoder, weights)
-    except ValueError as error:
-        raise InputError(f"{path}: {error}") from error
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _judged(

@@ -56,7 +56,8 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
     Raises
     ------
     InputError
-        If a file cannot be used, a class has too few, or an image is on both sides.
+        If a file cannot be used, a class has too few, an image is on both sides, or squares are
+        too few or too small.
     """
     options = {"pixel_size": config.pixel_size, "crop_bottom": config.crop_bottom}
     known = data.read_classified(config.images, **options)
@@ -89,6 +90,11 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
         raise InputError(
             f"--batch (={config.batch}): more than the {squares} squares of {size[0]} x {size[1]} "
             "pixels to train on; choose a smaller batch, or a smaller --size."
+        )
+    if config.crop > min(size):
+        raise InputError(
+            f"--crop (={config.crop:g}): larger than the squares of {size[0]} x {size[1]} pixels "
+            "that it is cut from; choose a smaller one, or a share."
         )
     return ClassifiedSplit(*train, *val, known.classes, size)
 

@@ -30,10 +30,15 @@ FLOORS = {
 def recipe_of(config: Config) -> training.ClassifierRecipe:
     """What the classifier will be made with."""
     same = (
-        "features balanced steps batch learning_rate mixing focus judge_every patience seed"
+        "features balanced steps batch learning_rate mixing focus judge_every patience seed "
+        "normalization dropout frozen crop decay"
     ).split()
+    settled = config.settled()
     return training.ClassifierRecipe(
-        averaging=0.98, by_itself=True, **{name: getattr(config, name) for name in same}
+        architecture=config.network,
+        averaging=0.98,
+        by_itself=True,
+        **{name: getattr(settled, name) for name in same},
     )
 
 
@@ -139,6 +144,7 @@ def trained(
         known.labels,
         recipe_of(config),
         run=config.run,
+        weights=config.weights,
         augment=functools.partial(changed, config),
         judge=judge if judged else None,
         by="told",

@@ -3,10 +3,20 @@
 import dataclasses
 import math
 import pathlib
-from typing import Any
+from typing import Any, Literal
 
 from idml_jax.errors import InputError
 from idml_jax.workflows.options import plain_options
+
+NEWER_OPTIONS = "network normalization dropout weights frozen crop decay".split()
+"""Those that came after runs whose folders do not know them."""
+
+FEATURES = {
+    "stages": (16, 32, 64, 64),
+    "three": (16, 32, 64),
+    "equivariant": (4, 8, 16, 16),
+}
+"""Of each network by default; residual ones have their own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +42,36 @@ class Config:
     size: tuple[int, ...] = ()
     """Side of the squares that micrographs are cut into, or rows and cols; the answer for one is
     the mean over its own. By default as large as all of them allow."""
-    features: tuple[int, ...] = (16, 32, 64, 64)
-    """Channels of the network at each resolution, the finest first."""
+    network: Literal["stages", "three", "resnet18", "resnet34", "resnet50", "equivariant"] = (
+        "stages"
+    )
+    """Two convolutions at each resolution, with shortcuts; three with maxima between them; a
+    residual network; or one to which a micrograph is the same however it is turned by quarters and
+    mirrored, for materials without a direction, whose steps take several times as long."""
+    features: tuple[int, ...] = ()
+    """Channels of the network at each resolution, the finest first. By default 16 32 64 64; of
+    three convolutions 16 32 64; of an equivariant one, where each is eight, 4 8 16 16."""
+    normalization: Literal["batch", "group", "none"] = "none"
+    """After each convolution: over a batch, over groups of channels, or none. Residual networks
+    have their own."""
+    dropout: float = 0.0
+    """Share of what the last layer is given that is left out at random."""
+    weights: pathlib.Path | None = None
+    """A residual network's, as PyTorch has them: a file of torchvision's or of MicroNet's layout
+    (.pth, .pt, .safetensors)."""
+    frozen: bool = False
+    """Whether it stays as these are, and only the last layer is trained."""
+    crop: float = 1.0
+    """Side of the crops of the squares, at random places, that are trained on: up to 1 a share of
+    theirs, above it pixels. Judged are whole ones. Few micrographs are so not learned by heart."""
     steps: int = 600
     """Of the training."""
     batch: int = 16
     """Images in each."""
-    learning_rate: float = 2e-2
-    """At its highest."""
+    learning_rate: float | None = None
+    """At its highest. By default 0.02; of a residual network that is not frozen 0.001."""
+    decay: float = 0.0
+    """How much of it weights shrink by in each step."""
     mixing: float = 0.0
     """Of mix-up: images are mixed by pairs. 0 for none."""
     focus: float = 0.0
@@ -70,13 +102,14 @@ class Config:
         """
         if len(self.size) > 2 or any(side < 1 for side in self.size):
             raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
-        if not self.features or any(count < 1 for count in self.features):
-            raise InputError(f"--features (={self.features}) must be positive, one at least.")
+        if any(count < 1 for count in self.features):
+            raise InputError(f"--features (={self.features}) must be positive.")
+        self._check_network()
         for name in ("steps", "batch", "learning_rate", "judge_every", "save_every"):
-            value = getattr(self, name)
+            value = getattr(self.settled(), name)
             if not (value > 0 and math.isfinite(value)):
                 raise InputError(f"--{name.replace('_', '-')} (={value}) must be positive.")
-        for name in ("mixing", "focus", "zoom", "brightness", "contrast", "noise"):
+        for name in ("mixing", "focus", "zoom", "brightness", "contrast", "noise", "decay"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"--{name} (={getattr(self, name)}) must not be negative.")
         if self.patience is not None and self.patience < 1:
@@ -84,9 +117,43 @@ class Config:
         if self.val is None and not 0 < self.held_out < 1:
             raise InputError(f"--held-out (={self.held_out}) must lie between 0 and 1.")
 
+    def _check_network(self) -> None:
+        """Refuse what the network does not have."""
+        if self.network not in FEATURES:
+            for name in ("features", "normalization"):
+                if getattr(self, name) not in ((), "none"):
+                    raise InputError(
+                        f"--{name}: --network {self.network} has its own; leave it off."
+                    )
+        elif self.weights is not None or self.frozen:
+            raise InputError("--weights and --frozen are of a residual --network: resnet18, say.")
+        if self.network == "three" and len(self.features) not in (0, 3):
+            raise InputError(f"--features (={self.features}): three of them with --network three.")
+        if self.weights is not None and not self.weights.is_file():
+            raise InputError(f"--weights (={self.weights}): no such file.")
+        if self.frozen and self.weights is None:
+            raise InputError("--frozen keeps the weights of a file: name it by --weights.")
+        if self.frozen and self.decay:
+            raise InputError("--decay shrinks weights, and --frozen keeps them: leave one off.")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
+        if not (0 < self.crop <= 1 or self.crop >= 1 and self.crop % 1 == 0):
+            raise InputError(f"--crop (={self.crop}): a share up to 1, or a number of pixels.")
+
+    def settled(self) -> "Config":
+        """With what the network has by default, where it is not said."""
+        slow = self.network not in FEATURES and not self.frozen
+        rate = self.learning_rate
+        return dataclasses.replace(
+            self,
+            features=self.features or FEATURES.get(self.network, ()),
+            learning_rate=(1e-3 if slow else 2e-2) if rate is None else rate,
+        )
+
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        return plain_options(self, without=("run", "save_every"))
+        left = ("run", "save_every")
+        return plain_options(self.settled(), without=left, newer=NEWER_OPTIONS)
 
 
 def run(config: Config) -> None:

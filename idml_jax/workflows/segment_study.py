@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.models.resnet import Depth
+from idml_jax.models.resnet import DEPTHS
 from idml_jax.workflows.provenance import versions
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
 from idml_jax.workflows.segment_figures import examples_figure, judged_curves
 from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
-
-DEPTHS: dict[str, Depth] = {"resnet18": 18, "resnet34": 34, "resnet50": 50}
-"""Of the encoders that there are."""
 
 
 def recipe_of(config: Config) -> training.SegmenterRecipe:

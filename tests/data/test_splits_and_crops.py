@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from idml_jax.data import (
     Micrograph,
+    crop_at_random,
     grid_crops,
     keep_on_device,
     random_crops,
@@ -268,3 +269,18 @@ def test_a_grid_tiles_exactly(rows, cols):
     for number, crop in enumerate(crops):
         row, col = 4 * (number // across), 4 * (number % across)
         np.testing.assert_array_equal(crop, image[row : row + 4, col : col + 4])
+
+
+def test_crops_of_a_batch_are_at_every_place_as_often(getkey):
+    images = np.arange(20, dtype=np.float32).reshape(1, 4, 5, 1) + 100 * np.arange(
+        600, dtype=np.float32
+    ).reshape(-1, 1, 1, 1)
+    found = np.asarray(jax.jit(lambda key: crop_at_random(key, images, (3, 2)))(getkey()))
+    assert found.shape == (600, 3, 2, 1)
+    corners = found[:, 0, 0, 0] - 100 * np.arange(600)
+    places, counts = np.unique(corners, return_counts=True)
+    assert places.tolist() == [0, 1, 2, 3, 5, 6, 7, 8] and counts.min() > 45
+    shifts = np.array([[0, 1], [5, 6], [10, 11]])
+    np.testing.assert_array_equal(
+        found[..., 0] - found[:, :1, :1, 0], shifts[None] + 0 * corners[:, None, None]
+    )

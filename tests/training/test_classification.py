@@ -5,9 +5,12 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
+from flax import nnx
 
 from idml_jax import data, evaluation, training
 from idml_jax.errors import InputError
+from idml_jax.models import ResNet, pytorch_parameters
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -102,6 +105,106 @@ def test_stopped_and_started_again_it_ends_with_the_same_bits(tmp_path):
             training.train_classifier(images, labels, recipe, run=parts, show=stop, **options)
     again = training.train_classifier(images, labels, recipe, run=parts, **options)
     np.testing.assert_array_equal(again.predict(images), whole.predict(images))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"features": (2, 3, 3), "architecture": "three", "crop": 0.5, "decay": 0.1},
+        {"features": (2, 3), "architecture": "equivariant", "normalization": "batch", "crop": 9.0},
+    ],
+    ids=lambda options: options["architecture"],
+)
+def test_every_network_ends_with_the_same_bits_and_is_loaded(tmp_path, options):
+    """Stopped or not, with what it leaves to chance; judged by whole images of any size."""
+    images, labels = stripes((12, 12))
+
+    def stop(classifier, done):
+        raise KeyboardInterrupt
+
+    recipe = dataclasses.replace(RECIPE, steps=6, dropout=0.3, **options)
+    whole = training.train_classifier(images, labels, recipe, run=tmp_path / "whole")
+    parts, few = tmp_path / "parts", {"save_every": 3}
+    with pytest.raises(KeyboardInterrupt):
+        training.train_classifier(images, labels, recipe, run=parts, show=stop, **few)
+    training.train_classifier(images, labels, recipe, run=parts, **few)
+    again = training.load_classifier(parts)
+    found = again.predict(images)
+    np.testing.assert_array_equal(found, whole.predict(images))
+    assert again.features(images[:, :9]).shape == (24, 3 if len(recipe.features) == 3 else 8)
+    if recipe.architecture == "equivariant":
+        turned = again.predict(np.rot90(images, axes=(1, 2)))
+        np.testing.assert_allclose(turned, found, atol=1e-5)
+
+
+def test_crops_are_what_is_trained_on(tmp_path):
+    seen = []
+
+    def augment(key, images):
+        seen.append(images.shape)
+        return images
+
+    recipe = dataclasses.replace(RECIPE, features=(2,), steps=2)
+    for crop, sides in ((1.0, (12, 12)), (0.6, (7, 7)), (5.0, (5, 5))):
+        other = dataclasses.replace(recipe, crop=crop)
+        training.train_classifier(IMAGES, LABELS, other, run=tmp_path / str(crop), augment=augment)
+        assert {*seen} == {(16, *sides, 1)}
+        seen.clear()
+    assert other.cropped((40, 9)) == (5, 5)
+    assert dataclasses.replace(recipe, crop=0.25).cropped((40, 10)) == (10, 2)
+    with pytest.raises(ValueError, match="larger than images of the sides"):
+        training.train_classifier(
+            IMAGES, LABELS, dataclasses.replace(recipe, crop=13.0), run=tmp_path / "large"
+        )
+
+
+def test_a_residual_network_begins_with_given_weights_and_frozen_it_keeps_them(tmp_path):
+    given = {
+        name: np.ascontiguousarray(
+            np.array(value).transpose(3, 2, 0, 1) if value.ndim == 4 else np.array(value)
+        )
+        for name, value in pytorch_parameters(ResNet(1, 18, rngs=nnx.Rngs(7))).items()
+    }
+    safetensors.numpy.save_file(given, tmp_path / "weights.safetensors")
+    recipe = dataclasses.replace(RECIPE, architecture="resnet18", frozen=True, steps=2)
+    run, options = tmp_path / "run", {"weights": tmp_path / "weights.safetensors"}
+    classifier = training.train_classifier(IMAGES, LABELS, recipe, run=run, **options)
+    network = ResNet(1, 18, rngs=nnx.Rngs(7))
+    network.eval()
+    # Images of zero mean and unit variance are what it is given.
+    pixels = (np.rint(255 * IMAGES) / 255).astype(np.float32)
+    standard = (pixels - pixels.mean()) / pixels.std()
+    expected = jax.jit(lambda images: network(images)[-1])(standard).mean(axis=(1, 2))
+    np.testing.assert_allclose(classifier.features(pixels), expected, atol=1e-4)
+    again = training.load_classifier(run)
+    np.testing.assert_array_equal(again.predict(IMAGES), classifier.predict(IMAGES))
+    with pytest.raises(InputError, match="weights is"):
+        training.train_classifier(IMAGES, LABELS, recipe, run=run)
+    with pytest.raises(InputError, match="has none of them"):
+        training.train_classifier(IMAGES, LABELS, RECIPE, run=tmp_path / "other", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"architecture": "resnet18", "normalization": "group"}, "are not chosen for"),
+        ({"architecture": "resnet34", "periodic": True}, "are not chosen for"),
+        ({"frozen": True}, "`frozen` is of a residual"),
+        ({"architecture": "resnet50", "frozen": True, "decay": 0.1}, "do not shrink"),
+        ({"architecture": "three"}, "are three of three convolutions"),
+        ({"crop": 0.0}, "a share up to 1"),
+        ({"crop": 12.5}, "a share up to 1"),
+    ],
+)
+def test_recipes_that_contradict_themselves_are_refused(options, rule):
+    with pytest.raises(ValueError, match=rule):
+        dataclasses.replace(RECIPE, **options)
+
+
+def test_a_recipe_without_newer_fields_is_one_from_before_there_were_any():
+    assert {*RECIPE.plain()} == {
+        *"features embedding periodic balanced steps batch learning_rate seed".split()
+    }
 
 
 IMAGES, LABELS = stripes((12, 12))

@@ -8,6 +8,8 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
+from idml_jax.workflows import classify_study, classify_train
+
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 FEW = (
@@ -110,6 +112,55 @@ def test_larger_ones_are_cut_and_what_cannot_be_used_is_told(idml, run, tmp_path
         assert [row["file"] for row in csv.DictReader(file)] == ["large.png"]
 
 
+def test_another_network_is_trained_on_crops_and_told_by(idml, folders, tmp_path):
+    run, out = tmp_path / "run", tmp_path / "told.csv"
+    options = (
+        "--network", "equivariant", "--features", 2, "--normalization", "batch", "--crop", 0.5,
+        "--dropout", 0.2, "--decay", 0.01, "--steps", 4, "--batch", 8, "--judge-every", 2,
+    )  # fmt: skip
+    command = ("classify", "train", "--images", folders[0], "--run", run, *options)
+    status, _, error = idml(*command)
+    assert status == 0, error
+    written = json.loads((run / "classifier.json").read_text())
+    assert written["architecture"] == "equivariant" and written["crop"] == 0.5
+    # Micrographs that lie otherwise are told the same.
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    for place in range(3):
+        image = imageio.imread(folders[1] / "fine" / f"{place}.png")
+        imageio.imwrite(turned / f"{place}.png", np.rot90(image))
+    told = []
+    for images in (folders[1] / "fine", turned):
+        status, _, error = idml(
+            "classify", "predict", "--run", run, "--images", images, "--out", out
+        )
+        assert status == 0, error
+        with out.open() as file:
+            told.append([float(row["coarse"]) for row in csv.DictReader(file)][:3])
+    assert told[0] == pytest.approx(told[1], abs=1e-5) and np.ptp(told[0]) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "features", "rate"),
+    [
+        ({}, (16, 32, 64, 64), 2e-2),
+        ({"network": "three"}, (16, 32, 64), 2e-2),
+        ({"network": "equivariant", "learning_rate": 0.1}, (4, 8, 16, 16), 0.1),
+        ({"network": "resnet50"}, (), 1e-3),
+        ({"network": "resnet50", "frozen": True}, (), 2e-2),
+    ],
+)
+def test_each_network_has_its_own_features_and_rate(tmp_path, options, features, rate):
+    config = classify_train.Config(tmp_path, tmp_path, **options)
+    recipe = classify_study.recipe_of(config)
+    assert (recipe.features, recipe.learning_rate) == (features, rate)
+    # What is chosen for it is written; of an older run nothing is that it does not know.
+    plain = config.plain()
+    assert plain["features"] == [*features] and plain["learning_rate"] == rate
+    newer = {*classify_train.NEWER_OPTIONS} & {*plain}
+    assert newer == {*options} & {*classify_train.NEWER_OPTIONS}
+
+
 def test_some_of_each_class_are_held_out_by_themselves(idml, folders, tmp_path):
     run = tmp_path / "run"
     options = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4)
@@ -148,6 +199,18 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
         (("--held-out", 1), "must lie between 0 and 1"),
         (("--batch", 400), "more than the 18 squares of 40 x 40"),
         (("--patience", 0), "at least 1"),
+        (("--network", "resnet18", "--features", 4), "--features: --network resnet18 has its own"),
+        (("--network", "resnet34", "--normalization", "group"), "resnet34 has its own"),
+        (("--frozen",), "are of a residual --network"),
+        (("--weights", "file.pth"), "are of a residual --network"),
+        (("--network", "resnet18", "--weights", "file.pth"), "--weights (=file.pth): no such file"),
+        (("--network", "resnet18", "--frozen"), "name it by --weights"),
+        (("--network", "three", "--features", 4, 8), "three of them with --network three"),
+        (("--dropout", 1), "--dropout (=1.0) must lie between"),
+        (("--decay", -1), "--decay (=-1.0) must not be negative"),
+        (("--crop", 0), "--crop (=0.0): a share up to 1"),
+        (("--crop", 20.5), "--crop (=20.5): a share up to 1"),
+        (("--crop", 41), "--crop (=41): larger than the squares of 40 x 40"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(idml, folders, tmp_path, options, rule):
