@@ -124,10 +124,10 @@ TASKS = {
 
 
 def write(config: Config, folder: pathlib.Path) -> None:
-    """Micrographs of each thing to see, in a folder of its name."""
+    """Micrographs of each thing to see."""
+    folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(config.seed)
     for name, draw in tqdm(SEEN.items(), desc="micrographs", unit="kind"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
         for number in range(config.each):
             contrast, middle = random.normal(0.18, 0.03), random.normal(0.5, 0.04)
             image = synthetic.render_micrograph(
@@ -140,4 +140,38 @@ def write(config: Config, folder: pathlib.Path) -> None:
             )
             grey = np.rint(255 * np.clip(np.asarray(image)[..., 0], 0, 1)).astype(np.uint8)
             png = imageio.imwrite("<bytes>", grey, extension=".png")
-            report.write_atomically(folder / name / f"{number:03d}.png", png)
+            report.write_atomically(folder / f"{name}-{number:03d}.png", png)
+
+
+def main(config: Config) -> None:
+    """Make the micrographs, compare ways to tell them, and print both tables."""
+    prepare_jax()
+    folder = config.run / "images"
+    write(config, folder)
+    for task, classes in TASKS.items():
+        rows = [
+            (f"{kind}-{number:03d}.png", name)
+            for name, kinds in classes.items()
+            for kind in kinds
+            for number in range(config.each)
+        ]
+        run = config.run / task.replace(" ", "_")
+        table = config.run / f"{run.name}.csv"
+        report.write_atomically(table, report.csv_text(("file", "class"), rows))
+        print(f"\n{task}")
+        classify_compare.run(
+            classify_compare.Config(
+                images=folder,
+                labels=table,
+                run=run,
+                features=("patterns", "haralick", "gradients", "words"),
+                classifiers=("svm", "logistic", "forest", "neighbours"),
+                folds=config.folds,
+                nested=True,
+                seed=config.seed,
+            )
+        )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -114,8 +114,18 @@ class _FoldsOfFew:
     def split(
         self, images: Any, labels: Int[np.ndarray, " count"], groups: Any = None
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield from StratifiedKFold(self.get_n_splits(images, labels)).split(images, labels)
+
+    def get_n_splits(
+        self,
+        images: Any = None,
+        labels: Int[np.ndarray, " count"] | None = None,
+        groups: Any = None,
+    ) -> int:
+        if labels is None:
+            return 5
         _, counts = np.unique(labels, return_counts=True)
-        yield from StratifiedKFold(min(5, int(counts.min()))).split(images, labels)
+        return min(5, int(counts.min()))
 
 
 def _calibrated(machine: SVC) -> CalibratedClassifierCV:
