@@ -16,6 +16,7 @@ from idml_jax.training.checkpoint import newest_state
 from idml_jax.training.devices import device_mesh, replicated, shared_out, whole
 from idml_jax.training.loop import Judge, train
 from idml_jax.training.optimization import Best, FitState, moving_average
+from idml_jax.training.records import Pictures
 from idml_jax.typing import Array
 
 Network = TypeVar("Network", bound=nnx.Module)
@@ -76,7 +77,7 @@ def fit(
     averaging: float = 0.0,
     validation: Validation | None = None,
     save_every: int,
-    show: Callable[[Network, int], None] | None = None,
+    show: Callable[[Network, int], Pictures | None] | None = None,
 ) -> Network:
     """Train a network on batches drawn at random; go on where a run stopped.
 
@@ -103,7 +104,8 @@ def fit(
     save_every : int
         Steps between checkpoints.
     show : callable, optional
-        ``show(network, steps_done)`` after each checkpoint.
+        ``show(network, steps_done)`` after each checkpoint; pictures that it returns are written
+        into the events.
 
     Returns
     -------
@@ -145,9 +147,8 @@ def fit(
             state = state._replace(averaged=averaged)
         return state, scalars
 
-    def show_state(state: FitState, done: int) -> None:
-        if show is not None:
-            show(shown(state), done)
+    def show_state(state: FitState, done: int) -> Pictures | None:
+        return None if show is None else show(shown(state), done)
 
     def judged(state: FitState, done: int) -> tuple[FitState, Mapping[str, float]]:
         assert validation is not None and state.best is not None

@@ -16,7 +16,7 @@ from idml_jax.errors import InputError, Stopped
 from idml_jax.training.checkpoint import Checkpoints
 from idml_jax.training.health import Health
 from idml_jax.training.processes import largest, leads
-from idml_jax.training.records import Records
+from idml_jax.training.records import Pictures, Records
 from idml_jax.training.signals import StopRequest, watched
 from idml_jax.typing import Array
 
@@ -76,7 +76,7 @@ def train(
     run: pathlib.Path,
     save_every: int = 100,
     record_every: int = 20,
-    show: Callable[[State, int], None] | None = None,
+    show: Callable[[State, int], Pictures | None] | None = None,
     title: str = "training",
     guard: Guard | None = None,
     judge: Judge | None = None,
@@ -103,8 +103,8 @@ def train(
         Steps between checkpoints and between records; a record is where the host
         waits for the device.
     show : callable, optional
-        ``show(state, done)`` after every checkpoint, to draw samples; of several processes, the
-        first alone calls it.
+        ``show(state, done)`` after every checkpoint, to draw samples; pictures that it returns are
+        written into the events. Of several processes, the first alone calls it.
     title : str
         In front of the progress bar.
     guard : Guard, optional
@@ -169,7 +169,7 @@ class _Training:
     folder: pathlib.Path
     save_every: int
     record_every: int
-    show: Callable[[Any, int], None] | None
+    show: Callable[[Any, int], Pictures | None] | None
     title: str
     guard: Guard | None
     judge: Judge | None
@@ -214,7 +214,7 @@ class _Training:
                 if saves:
                     self.checkpoints.save(now, state)
                     if self.show is not None and leads():
-                        self.show(state, now)
+                        records.write_pictures(now, self.show(state, now) or {})
                 if over:
                     break
                 if asked and now < self.steps:

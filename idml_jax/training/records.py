@@ -4,13 +4,19 @@ import json
 import pathlib
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+import imageio.v3 as imageio
+import numpy as np
+from jaxtyping import UInt8
 from tensorboard.compat.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from idml_jax.training.processes import leads
+
+Pictures: TypeAlias = Mapping[str, UInt8[np.ndarray, "rows cols colours"]]
+"""Pictures in colour by their names."""
 
 
 class Records:
@@ -53,6 +59,26 @@ class Records:
         summary = Summary(
             value=[Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         )
+        self._add(step, summary)
+
+    def write_pictures(self, step: int, pictures: Pictures) -> None:
+        """Add pictures of the state after `step` steps to the events alone."""
+        if self._events is None or not pictures:
+            return
+        values = []
+        for name, pixels in pictures.items():
+            rows, cols, colours = pixels.shape
+            image = Summary.Image(
+                height=rows,
+                width=cols,
+                colorspace=colours,
+                encoded_image_string=imageio.imwrite("<bytes>", pixels, extension=".png"),
+            )
+            values.append(Summary.Value(tag=name, image=image))
+        self._add(step, Summary(value=values))
+
+    def _add(self, step: int, summary: Summary) -> None:
+        assert self._events is not None
         self._events.add_event(Event(step=step, wall_time=time.time(), summary=summary))
 
 

@@ -1,19 +1,21 @@
 """Train a network to tell the class of each pixel; a trained one on images of any size."""
 
+import dataclasses
 import functools
 import hashlib
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from idml_jax.data import (
     Annotated,
+    Turns,
     keep_annotated_on_device,
     random_annotated_crops,
 )
@@ -23,6 +25,7 @@ from idml_jax.report import claim
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
 from idml_jax.training.pytorch_weights import load_encoder
+from idml_jax.training.records import Pictures
 from idml_jax.training.segmenter_recipe import PixelNetwork, SegmenterRecipe
 from idml_jax.training.standardizing import standardized
 from idml_jax.typing import Array, Image, Images
@@ -53,6 +56,13 @@ class Segmenter:
         What files call the classes.
     binning : int
         Pixels along each side of what is one pixel to the network.
+    turns : {"all", "mirrors", "none"}
+        The symmetries that the images of the training were turned by.
+    temperature : float
+        What logits are divided by: more than 1 where the network is too sure of itself, as
+        `evaluation.fit_temperature` finds out.
+    key : key, optional
+        Of what the network leaves to chance, where it does so: see `thinned_members`.
 
     Attributes
     ----------
@@ -68,32 +78,32 @@ class Segmenter:
         mean: Float[Array, " channels"],
         deviation: Float[Array, " channels"],
         classes: tuple[int, ...],
+        *,
         binning: int = 1,
+        turns: Turns = "all",
+        temperature: float = 1.0,
+        key: PRNGKeyArray | None = None,
     ):
         self.network = network
         self.channels, self.classes, self.binning = network.in_features, classes, binning
         self.multiple = network.multiple * binning
         # Between the middles of blocks, answers are interpolated.
         self.reach = network.reach * binning + (binning if binning > 1 else 0)
+        self.mean, self.deviation = jnp.asarray(mean), jnp.asarray(deviation)
+        self.turns: Turns = turns
+        self.temperature = temperature
         structure, values = nnx.split(network)
-        self._given = values, jnp.asarray(mean), jnp.asarray(deviation)
-
-        @jax.jit
-        def probabilities(values, mean, deviation, images):
-            network = nnx.merge(structure, values)
-            images, extent = continued(images, binning)
-            seen = in_blocks(standardized(images, mean, deviation), binning)
-            shares = nnx.softmax(network(seen))
-            if binning > 1:
-                fine = (len(shares), *images.shape[1:-1], shares.shape[-1])
-                shares = jax.image.resize(shares, fine, "linear")
-            return shares[(slice(None), *extent)]
-
-        self._probabilities = probabilities
+        numbers = self.mean, self.deviation, jnp.float32(temperature)
+        self._given = _Structure(structure, binning), values, *numbers, key
 
     def __call__(self, images: Images) -> Float[Array, "batch rows cols classes"]:
         """Probabilities of the classes; differentiable, and to be used under jit as well."""
-        return self._probabilities(*self._given, jnp.asarray(images, jnp.float32))
+        return _probabilities(*self._given, jnp.asarray(images, jnp.float32))
+
+    def at_temperature(self, temperature: float) -> "Segmenter":
+        """The same network, more or less sure of itself."""
+        given = self.network, self.mean, self.deviation, self.classes
+        return Segmenter(*given, turns=self.turns, temperature=temperature, key=self._given[-1])
 
     def predict(self, image: Image) -> Float[np.ndarray, "rows cols classes"]:
         """Probabilities of the classes of the pixels of one image of any size, on the host.
@@ -121,6 +131,42 @@ def in_blocks(
     return images.reshape(blocks).mean(axis=(2, 4))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Structure:
+    """A network without its values, by which a compiled program is found again.
+
+    Equal ones are of one program: a segmenter that is judged often is compiled once. Some hold
+    lists, which have no hash.
+    """
+
+    graph: Any
+    binning: int
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+@functools.partial(jax.jit, static_argnames="structure")
+def _probabilities(
+    structure: _Structure,
+    values: Any,
+    mean: Float[Array, " channels"],
+    deviation: Float[Array, " channels"],
+    temperature: Float[Array, ""],
+    key: PRNGKeyArray | None,
+    images: Images,
+) -> Float[Array, "batch rows cols classes"]:
+    network = nnx.merge(structure.graph, values)
+    images, extent = continued(images, structure.binning)
+    seen = in_blocks(standardized(images, mean, deviation), structure.binning)
+    rngs = None if key is None else nnx.Rngs(key)
+    shares = nnx.softmax(network(seen, rngs=rngs) / temperature)
+    if structure.binning > 1:
+        fine = (len(shares), *images.shape[1:-1], shares.shape[-1])
+        shares = jax.image.resize(shares, fine, "linear")
+    return shares[(slice(None), *extent)]
+
+
 Judgement = Callable[[Segmenter], Mapping[str, float]]
 """Scores of a segmenter by their names."""
 
@@ -135,7 +181,7 @@ def train_segmenter(
     judge: Judgement | None = None,
     by: str = "mean IoU",
     save_every: int = 100,
-    show: Callable[[Segmenter, int], None] | None = None,
+    show: Callable[[Segmenter, int], Pictures | None] | None = None,
 ) -> Segmenter:
     """Train a network to tell the class of each pixel; go on where a run stopped.
 
@@ -159,7 +205,8 @@ def train_segmenter(
     save_every : int
         Steps between checkpoints.
     show : callable, optional
-        ``show(segmenter, steps_done)`` after each checkpoint.
+        ``show(segmenter, steps_done)`` after each checkpoint; pictures that it returns are written
+        into the TensorBoard events.
 
     Returns
     -------
@@ -219,11 +266,11 @@ def train_segmenter(
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))
 
     def segmenter_of(network: PixelNetwork) -> Segmenter:
-        return Segmenter(network, mean, deviation, classes, recipe.binning)
+        seen = {"binning": recipe.binning, "turns": recipe.turns}
+        return Segmenter(network, mean, deviation, classes, **seen)
 
-    def show_network(network: PixelNetwork, done: int) -> None:
-        if show is not None:
-            show(segmenter_of(network), done)
+    def show_network(network: PixelNetwork, done: int) -> Pictures | None:
+        return None if show is None else show(segmenter_of(network), done)
 
     validation = None
     if judge is not None:
@@ -267,7 +314,8 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
         averaging=recipe.averaging,
         validated=judged,
     )
-    return Segmenter(network, mean, deviation, classes, recipe.binning)
+    seen = {"binning": recipe.binning, "turns": recipe.turns}
+    return Segmenter(network, mean, deviation, classes, **seen)
 
 
 def _judged(

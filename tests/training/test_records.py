@@ -2,6 +2,8 @@
 
 import json
 
+import imageio.v3 as imageio
+import numpy as np
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from idml_jax import training
@@ -37,3 +39,20 @@ def test_steps_after_the_checkpoint_are_taken_out(tmp_path):
         records.write(30, {"loss": 2.0})
     assert [line["step"] for line in training.read_records(tmp_path)] == [10, 20, 30]
     assert training.read_records(tmp_path)[-1]["loss"] == 2.0
+
+
+def test_pictures_are_in_the_events_as_they_were(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    with training.Records(tmp_path, done=0) as records:
+        records.write_pictures(10, {"held-out": pixels})
+        records.write_pictures(20, {})
+    (path,) = tmp_path.glob("events.out.tfevents*")
+    found = [
+        (event.step, value.tag, value.tensor.string_val)
+        for event in EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+    ]
+    ((step, tag, (width, height, png)),) = found
+    assert (step, tag, int(width), int(height)) == (10, "held-out", 7, 5)
+    np.testing.assert_array_equal(imageio.imread(png), pixels)
+    assert training.read_records(tmp_path) == []
