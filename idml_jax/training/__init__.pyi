@@ -32,6 +32,7 @@ from .pixel_baselines import ThresholdSegmenter as ThresholdSegmenter
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .progressive_recipe import Recipe as Recipe
 from .pytorch_weights import read_pytorch_weights as read_pytorch_weights
+from .records import Pictures as Pictures
 from .records import Records as Records
 from .records import read_records as read_records
 from .regression import Augment as Augment
@@ -45,6 +46,13 @@ from .segmentation import load_segmenter as load_segmenter
 from .segmentation import train_segmenter as train_segmenter
 from .segmentation_losses import SegmentationLoss as SegmentationLoss
 from .segmenter_recipe import SegmenterRecipe as SegmenterRecipe
+from .uncertain_segmentation import PixelProbabilities as PixelProbabilities
+from .uncertain_segmentation import Told as Told
+from .uncertain_segmentation import Turned as Turned
+from .uncertain_segmentation import UncertainSegmenter as UncertainSegmenter
+from .uncertain_segmentation import dropout_of as dropout_of
+from .uncertain_segmentation import thinned_members as thinned_members
+from .uncertain_segmentation import turned_members as turned_members
 from .weights import find_generator as find_generator
 from .weights import kept_generators as kept_generators
 from .weights import load_generator as load_generator
