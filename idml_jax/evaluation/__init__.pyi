@@ -31,6 +31,12 @@ from .feature_comparison import FeatureScores as FeatureScores
 from .feature_comparison import compare_features as compare_features
 from .features import encode as encode
 from .fields import mean_absolute_strain_error as mean_absolute_strain_error
+from .fraction_intervals import FractionInterval as FractionInterval
+from .fraction_intervals import FractionIntervals as FractionIntervals
+from .fraction_intervals import class_fractions as class_fractions
+from .fraction_intervals import conformal_quantile as conformal_quantile
+from .fraction_intervals import fraction_spread as fraction_spread
+from .fraction_intervals import images_needed as images_needed
 from .frechet import frechet_distance as frechet_distance
 from .frechet import frechet_distance_of_normals as frechet_distance_of_normals
 from .kernel_distance import KernelDistance as KernelDistance
@@ -49,6 +55,7 @@ from .pixels import PixelClassifier as PixelClassifier
 from .pixels import judge_pixels as judge_pixels
 from .pixels import pixel_counts as pixel_counts
 from .pixels import pixel_scores as pixel_scores
+from .regions import adapted_rand_error as adapted_rand_error
 from .two_sample import TwoSampleTest as TwoSampleTest
 from .two_sample import holm_correction as holm_correction
 from .two_sample import two_sample_test as two_sample_test
