@@ -100,13 +100,20 @@ def pixel_scores(
     return found
 
 
-def judge_pixels(annotated: Sequence[AnnotatedImage]) -> Judge:
+def judge_pixels(
+    annotated: Sequence[AnnotatedImage],
+    *,
+    through: Callable[[PixelClassifier], PixelClassifier] | None = None,
+) -> Judge:
     """Scores of a segmenter on these micrographs: what `training.train_segmenter` is judged by.
 
     Parameters
     ----------
     annotated : sequence of AnnotatedImage
         That it is not trained on.
+    through : callable, optional
+        ``through(segmenter)`` is asked in its place: as by tiles of one size, where the images have
+        many, for each of which a network is compiled. By default each image is asked as a whole.
 
     Returns
     -------
@@ -115,7 +122,8 @@ def judge_pixels(annotated: Sequence[AnnotatedImage]) -> Judge:
     """
 
     def judge(segmenter: PixelClassifier) -> dict[str, float]:
-        scores = pixel_scores(pixel_counts(segmenter, annotated).sum(axis=0), segmenter.classes)
+        asked = segmenter if through is None else through(segmenter)
+        scores = pixel_scores(pixel_counts(asked, annotated).sum(axis=0), segmenter.classes)
         return {
             name: value
             for name, value in scores.items()

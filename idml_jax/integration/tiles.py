@@ -50,7 +50,9 @@ def predict_in_tiles(
 
     Notes
     -----
-    Memory is that of the answer and of one tile. Away from the image's borders by more than the
+    Memory is that of the answer and of one tile. Along an axis that is longer than a tile, the last
+    one ends with the image or less than a multiple beyond it: all are of one size but for that, so
+    that few are compiled. Away from the image's borders by more than the
     halo, and at its borders, the answer is that of the whole image.
 
     Examples
@@ -68,7 +70,7 @@ def predict_in_tiles(
             f"`tile` (={tile}) must be a multiple of {multiple}, and more than two halos of {halo} "
             f"and the overlap of {overlap} by as much."
         )
-    axes = [_axis(side, tile, halo, overlap, step) for side in image.shape[:2]]
+    axes = [_axis(side, tile, halo, overlap, step, multiple) for side in image.shape[:2]]
     total = len(axes[0]) * len(axes[1])
     found: np.ndarray | None = None
     for number, (row, col) in enumerate((row, col) for row in axes[0] for col in axes[1]):
@@ -86,12 +88,14 @@ def predict_in_tiles(
 
 
 def _axis(
-    side: int, tile: int, halo: int, overlap: int, step: int
+    side: int, tile: int, halo: int, overlap: int, step: int, multiple: int
 ) -> list[tuple[int, Float[np.ndarray, " pixels"]]]:
     """Where tiles begin along an axis, and what each of their pixels weighs: 1 in all of them."""
+    last = max(0, side - tile)
+    last += -last % multiple
     starts = [0]
-    while starts[-1] + tile < side:
-        starts.append(starts[-1] + step)
+    while starts[-1] < last:
+        starts.append(min(starts[-1] + step, last))
     ramps = []
     for start in starts:
         places = np.arange(start, min(start + tile, side), dtype=float)
