@@ -15,7 +15,11 @@ from .figures import new_figure as new_figure
 from .figures import new_panels as new_panels
 from .figures import sheet as sheet
 from .page import Page as Page
+from .page import write_colour_png as write_colour_png
 from .page import write_grey_png as write_grey_png
+from .reliability import Reliability as Reliability
+from .reliability import draw_reliability as draw_reliability
+from .reliability import reliability_figure as reliability_figure
 from .run_folder import claim as claim
 from .run_folder import write_atomically as write_atomically
 from .run_folder import write_json as write_json

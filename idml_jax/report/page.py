@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import imageio.v3 as imageio
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
 from idml_jax.report.run_folder import write_atomically
@@ -89,3 +89,8 @@ def write_grey_png(path: pathlib.Path, image: Float[np.ndarray, "rows cols"]) ->
     """Write a grey image with values in [0, 1] as an 8-bit PNG, whole or not at all."""
     grey = np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
     write_atomically(path, imageio.imwrite("<bytes>", grey, extension=".png"))
+
+
+def write_colour_png(path: pathlib.Path, pixels: UInt8[np.ndarray, "rows cols 3"]) -> None:
+    """Write a picture of red, green and blue in 8 bits as a PNG, whole or not at all."""
+    write_atomically(path, imageio.imwrite("<bytes>", pixels, extension=".png"))

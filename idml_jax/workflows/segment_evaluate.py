@@ -1,6 +1,7 @@
 """How well a trained network tells the classes of pixels of other micrographs."""
 
 import dataclasses
+import math
 import pathlib
 from typing import Literal
 
@@ -31,6 +32,8 @@ class Config:
     """Rows to cut off each image: the microscope's information bar."""
     tile: int = 512
     """Side of what is computed at a time."""
+    tolerance: float = 2.0
+    """Pixels by which a boundary may be off and still be right, in the boundary F."""
 
     def check(self) -> None:
         """Refuse options out of range.
@@ -39,6 +42,8 @@ class Config:
         """
         if self.tile < 1:
             raise InputError(f"--tile (={self.tile}) must be positive.")
+        if not 0 <= self.tolerance < math.inf:
+            raise InputError(f"--tolerance (={self.tolerance}) must not be negative.")
         if self.split is None and self.of is not None:
             raise InputError("--of says which split of a file: give the file by --split.")
 
@@ -47,6 +52,6 @@ def run(config: Config) -> None:
     """Compare, and print the scores."""
     config.check()
     # The rooms below bring JAX, which takes seconds; `idml --help` needs none of them.
-    from idml_jax.workflows.segment_uses import evaluate
+    from idml_jax.workflows.segment_scores import evaluate
 
     print(evaluate(config))

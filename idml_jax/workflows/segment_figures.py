@@ -5,13 +5,23 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from matplotlib.figure import Figure
 
 from idml_jax import data, evaluation, report
+from idml_jax.typing import Image
 
 SHOWN = 2
 """Best micrographs that are shown, and worst."""
+
+SHOWN_IN_TRAINING = 3
+"""Held-out micrographs that are shown while a network is trained, and of each a square of at most
+`SHOWN_SIDE` pixels."""
+
+SHOWN_SIDE = 320
+
+OVERLAY = 0.45
+"""Share of the colour of its class in a pixel of an overlay."""
 
 
 def examples_figure(
@@ -43,6 +53,40 @@ def examples_figure(
         row[2].imshow(painted(found, len(segmenter.classes)))
         row[3].imshow(wrong, cmap="autumn", vmin=0, vmax=1, interpolation="nearest")
     return figure
+
+
+def overlaid(
+    image: Image, labels: Int[np.ndarray, "rows cols"], classes: int
+) -> UInt8[np.ndarray, "rows cols 3"]:
+    """An image in grey with its classes in colour; what nobody annotated stays grey."""
+    grey = np.asarray(image).mean(axis=-1, keepdims=True)
+    mixed = (1 - OVERLAY) * grey + OVERLAY * colours_of(classes)[labels]
+    known = (labels >= 0)[..., None]
+    return np.rint(255 * np.where(known, mixed, np.clip(grey, 0, 1))).astype(np.uint8)
+
+
+def overlay_sheet(
+    segmenter: evaluation.PixelClassifier, annotated: Sequence[data.Annotated], *, gap: int = 4
+) -> UInt8[np.ndarray, "down across 3"]:
+    """The middles of some micrographs, a row each: in grey, as told, as annotated."""
+    rows = []
+    for one in annotated[:SHOWN_IN_TRAINING]:
+        middle = tuple(
+            slice(max(0, (side - SHOWN_SIDE) // 2), max(0, (side - SHOWN_SIDE) // 2) + SHOWN_SIDE)
+            for side in one.micrograph.size
+        )
+        image, labels = one.micrograph.image[middle], one.labels[middle]
+        nothing = np.full_like(labels, -1)
+        found = segmenter.predict(image).argmax(axis=-1)
+        kinds = nothing, found, labels
+        rows.append([overlaid(image, each, len(segmenter.classes)) for each in kinds])
+    high, wide = (max(row[0].shape[axis] for row in rows) for axis in (0, 1))
+    sheet = np.full((len(rows) * (high + gap) - gap, 3 * (wide + gap) - gap, 3), 255, np.uint8)
+    for down, row in enumerate(rows):
+        for across, picture in enumerate(row):
+            top, left = down * (high + gap), across * (wide + gap)
+            sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet
 
 
 def painted(labels: Int[np.ndarray, "rows cols"], classes: int) -> Float[np.ndarray, "rows cols 3"]:

@@ -32,6 +32,17 @@ class Config:
     """Metres a pixel, where the files do not say it or say it wrong."""
     crop_bottom: int = 0
     """Rows to cut off each image: the microscope's information bar."""
+    uncertainty: segment_predict.Uncertainty = "none"
+    """As for `idml segment predict`: measures.csv then has the interval of each class's share in
+    each image, segmented_fraction_low and _high."""
+    draws: int = 16
+    """Members of --uncertainty dropout."""
+    others: tuple[pathlib.Path, ...] = ()
+    """Folders of the other runs of --uncertainty ensemble."""
+    level: float = 0.9
+    """Share of images whose true share of a class the intervals are to hold."""
+    annotated: tuple[pathlib.Path, pathlib.Path] | None = None
+    """Folders of the micrographs and masks that intervals are fitted to, as for `predict`."""
     tile: int = 512
     """Side of what is computed at a time: smaller ones take less memory."""
 
@@ -46,7 +57,9 @@ class Config:
 
     def prediction(self) -> segment_predict.Config:
         """What says the classes."""
-        same = ("run", "images", "pixel_size", "crop_bottom", "tile")
+        same = (
+            "run images pixel_size crop_bottom uncertainty draws others level annotated tile"
+        ).split()
         options = {name: getattr(self, name) for name in same}
         return segment_predict.Config(out=self.out / "labels", **options)
 

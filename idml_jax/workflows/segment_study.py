@@ -9,8 +9,10 @@ import numpy as np
 from idml_jax import data, evaluation, report, training
 from idml_jax.models.resnet import DEPTHS
 from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.segment_calibration import Calibration, calibration_of
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
-from idml_jax.workflows.segment_figures import examples_figure, judged_curves
+from idml_jax.workflows.segment_figures import examples_figure, judged_curves, overlay_sheet
+from idml_jax.workflows.segment_tiles import asked_through
 from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
@@ -43,6 +45,7 @@ def study(config: Config) -> str:
     report.claim(config.run / "config.json", config.plain())
     print(parts)
     segmenter, counts, seconds = fitted(config, parts)
+    calibration = calibration_of(segmenter, parts.val)
     results = {
         "classes": dict(zip(parts.names, parts.classes, strict=True)),
         "train": [one.name for one in parts.train],
@@ -52,6 +55,9 @@ def study(config: Config) -> str:
             for name, each in counts.items()
         },
         "counts": {name: each.sum(axis=0).tolist() for name, each in counts.items()},
+        "calibration": calibration.plain(),
+        # Where they were found, wherever what comes later is called from.
+        "folders": [str(folder.resolve()) for folder in (config.images, config.masks)],
         "seconds": seconds,
     }
     rows = table_of(results["scores"], parts.names, seconds)
@@ -72,6 +78,7 @@ def study(config: Config) -> str:
         report.confusion_figure(of_network.sum(axis=0), parts.names),
         "Share of each true class, down, that was taken for which, across.",
     )
+    _tell_how_sure(page, calibration)
     page.section("The best and the worst")
     page.figure(
         examples_figure(segmenter, parts.val, of_network),
@@ -88,12 +95,26 @@ def study(config: Config) -> str:
     page.settings(versions())
     page.write(config.run / "report.html")
     report.write_json(config.run / "result.json", results)
-    return report.aligned_text(rows)
+    return f"{report.aligned_text(rows)}\n\n{calibration}"
+
+
+def _tell_how_sure(page: report.Page, calibration: Calibration) -> None:
+    page.section("How sure is it, and is it right to be?", str(calibration))
+    page.figure(
+        report.reliability_figure(
+            {
+                "as it is": calibration.as_it_is,
+                f"at the temperature {calibration.temperature:.2f}": calibration.at_temperature,
+            }
+        ),
+        "Of the pixels that are told at a probability, the share that is told right; and how many "
+        "there are. Below the dotted line it is too sure of itself.",
+    )
 
 
 def fitted(
     config: Config, parts: AnnotatedSplit
-) -> tuple[training.Segmenter, dict[str, np.ndarray], dict[str, float]]:
+) -> tuple[evaluation.PixelClassifier, dict[str, np.ndarray], dict[str, float]]:
     """The network, and of it and the floors what each class was taken for, and the seconds."""
     counts: dict[str, np.ndarray] = {}
     seconds: dict[str, float] = {}
@@ -113,18 +134,27 @@ def fitted(
             floor = kind.of(parts.train, parts.classes)
             counts[name] = evaluation.pixel_counts(floor, parts.val)
             seconds[name] = lap()
+
+    def show(segmenter: training.Segmenter, done: int) -> training.Pictures:
+        picture = overlay_sheet(segmenter, parts.val)
+        report.write_colour_png(config.run / "samples" / f"step_{done:06d}.png", picture)
+        return {"held-out: grey, told, annotated": picture}
+
+    through = asked_through(parts.val)
     segmenter = training.train_segmenter(
         parts.train,
         parts.classes,
         recipe_of(config),
         run=config.run,
         weights=config.weights,
-        judge=evaluation.judge_pixels(parts.val),
+        judge=evaluation.judge_pixels(parts.val, through=through),
         save_every=config.save_every,
+        show=show,
     )
-    counts[NETWORK] = evaluation.pixel_counts(segmenter, parts.val)
+    asked = segmenter if through is None else through(segmenter)
+    counts[NETWORK] = evaluation.pixel_counts(asked, parts.val)
     seconds[NETWORK] = lap() + _spent_before(config)
-    return segmenter, counts, seconds
+    return asked, counts, seconds
 
 
 def _spent_before(config: Config) -> float:

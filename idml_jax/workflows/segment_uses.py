@@ -1,57 +1,27 @@
-"""What a trained segmenter is used for: the classes of new micrographs, and how right they are."""
+"""What a trained segmenter is used for: the classes of new micrographs, and their measures."""
 
 import csv
-import dataclasses
 import json
 import pathlib
 import sys
+from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 from jaxtyping import Float, Int
 from tqdm import tqdm
 
-from idml_jax import data, evaluation, integration, report, training
+from idml_jax import data, integration, report, training
 from idml_jax.errors import InputError
-from idml_jax.typing import Image
-from idml_jax.workflows import characterize, segment_evaluate, segment_measure, segment_predict
-from idml_jax.workflows.segment_figures import colours_of
-
-OVERLAY = 0.45
-"""Share of the colour of its class in a pixel of an overlay."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Tiled:
-    """A segmenter that computes an image tile by tile."""
-
-    segmenter: training.Segmenter
-    tile: int
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """As the segmenter's."""
-        return self.segmenter.classes
-
-    def predict(self, image: Image) -> Float[np.ndarray, "rows cols classes"]:
-        """Probabilities of the classes, in the memory of a tile."""
-        multiple = self.segmenter.multiple
-        halo = self.segmenter.reach
-        halo += -halo % multiple
-        tile = max(self.tile, 4 * halo)
-        return integration.predict_in_tiles(
-            self.segmenter.predict,
-            image,
-            tile=tile + -tile % multiple,
-            halo=halo,
-            overlap=halo // 2,
-            multiple=multiple,
-        )
+from idml_jax.workflows import characterize, segment_measure, segment_predict
+from idml_jax.workflows.segment_figures import overlaid
+from idml_jax.workflows.segment_tiles import Tiled
+from idml_jax.workflows.segment_uncertain import segmenter_of, uncertainty_of, with_channels
 
 
 def predict(config: segment_predict.Config) -> str:
     """Write what each micrograph's pixels are; a table of the share of each class."""
-    segmenter = Tiled(training.load_segmenter(config.run), config.tile)
+    unsure = uncertainty_of(config) if config.uncertainty != "none" else None
+    segmenter = Tiled(segmenter_of(config), config.tile)
     names = names_of(config.run, segmenter.classes)
     paths = [config.images]
     if config.images.is_dir():
@@ -61,85 +31,66 @@ def predict(config: segment_predict.Config) -> str:
     rows, wrong = [], []
     for path in tqdm(paths, desc="micrographs", unit="image", delay=2):
         try:
-            micrograph = _read(path, config, segmenter.segmenter.channels)
+            micrograph = _read(path, config, segmenter.channels)
         except InputError as error:
             wrong.append(str(error))
             continue
-        shares = segmenter.predict(micrograph.image)
+        told = None if unsure is None else unsure.segmenter.tell(micrograph.image)
+        shares = segmenter.predict(micrograph.image) if told is None else told.probabilities
         labels = shares.argmax(axis=-1)
         _write(config, micrograph, labels, shares, segmenter.classes)
         of_classes = np.bincount(labels.ravel(), minlength=len(names)) / labels.size
-        rows.append((micrograph.name, *of_classes.tolist()))
+        row: tuple[Any, ...] = (micrograph.name, *of_classes.tolist())
+        if unsure is not None and told is not None:
+            found = unsure.of(told)
+            row += (*found.low.tolist(), *found.high.tolist())
+            _write_maps(config, micrograph, told)
+        rows.append(row)
     head = ("file", *names)
+    if unsure is not None:
+        head += tuple(f"{end}, {name}" for end in ("low", "high") for name in names)
+        report.write_json(config.out / "intervals.json", unsure.plain())
     report.write_atomically(config.out / "shares.csv", report.csv_text(head, rows))
     for message in wrong:
         print(f"left out: {message}", file=sys.stderr)
     if not rows:
         raise InputError(f"{config.images}: no micrograph could be used; see above.")
-    shown = [(name, *(f"{share:.4f}" for share in of_classes)) for name, *of_classes in rows]
-    return report.aligned_text([head, *shown])
+    text = report.aligned_text([("file", *names), *(_shown(row, len(names)) for row in rows)])
+    return text if unsure is None else f"{text}\n\n{unsure}"
 
 
-def evaluate(config: segment_evaluate.Config) -> str:
-    """Compare with masks; a table of the scores of each class."""
-    segmenter = Tiled(training.load_segmenter(config.run), config.tile)
-    names = names_of(config.run, segmenter.classes)
-    chosen = None
-    if config.split is not None:
-        chosen = getattr(data.read_split(config.split, name=config.of), config.part)
-        if not chosen:
-            raise InputError(f'{config.split}: the list "{config.part}" is empty.')
-    annotated = data.read_annotated(
-        config.images,
-        config.masks,
-        names=chosen,
-        classes=segmenter.classes,
-        unlabelled=config.unlabelled,
-        crop_bottom=config.crop_bottom,
-    ).micrographs
-    counts = evaluation.pixel_counts(segmenter, annotated)
-    each = [evaluation.pixel_scores(of_image, names) for of_image in counts]
-    whole = evaluation.pixel_scores(counts.sum(axis=0), names)
-    head = ("file", *whole)
-    rows = [(one.name, *of.values()) for one, of in zip(annotated, each, strict=True)]
-    config.out.mkdir(parents=True, exist_ok=True)
-    report.write_atomically(config.out / "scores.csv", report.csv_text(head, rows))
-    of_images = np.array([of["mean IoU"] for of in each])
-    interval = evaluation.bootstrap_mean([value[None] for value in of_images])
-    result = {
-        "images": [one.name for one in annotated],
-        "scores": whole,
-        "counts": counts.sum(axis=0).tolist(),
-        "mean IoU of an image": {name: float(value) for name, value in interval._asdict().items()},
-    }
-    report.write_json(config.out / "result.json", result)
-    columns = ("IoU", "Dice", "precision", "recall")
-    table = [("class", *columns)]
-    table += [
-        (name, *(f"{whole[f'{column}, {name}']:.3f}" for column in columns)) for name in names
-    ]
-    return (
-        f"{report.aligned_text(table)}\n\nmean IoU {whole['mean IoU']:.3f}, accuracy "
-        f"{whole['accuracy']:.3f}; of an image {of_images.mean():.3f} "
-        f"[{interval.low:.3f}, {interval.high:.3f}], from {of_images.min():.3f} to "
-        f"{of_images.max():.3f}"
-    )
+def _shown(row: tuple[Any, ...], classes: int) -> tuple[str, ...]:
+    """The share of each class, and its interval where there is one."""
+    name, shares, ends = row[0], row[1 : 1 + classes], row[1 + classes :]
+    if not ends:
+        return (name, *(f"{share:.4f}" for share in shares))
+    each = zip(shares, ends[:classes], ends[classes:], strict=True)
+    return (name, *(f"{share:.4f} [{low:.4f}, {high:.4f}]" for share, low, high in each))
 
 
 def measure(config: segment_measure.Config) -> str:
     """Write what each micrograph's pixels are, and the measures of each class; its shares."""
-    text = predict(config.prediction())
+    prediction = config.prediction()
+    text = predict(prediction)
     classes = training.load_segmenter(config.run).classes
+    names = names_of(config.run, classes)
+    with (prediction.out / "shares.csv").open(newline="") as file:
+        shares = {row["file"]: row for row in csv.DictReader(file)}
+    ends = ("low", "high") if config.uncertainty != "none" else ()
     rows: list[list[str]] = []
     head: list[str] = []
-    for value, name in zip(classes, names_of(config.run, classes), strict=True):
+    for value, name in zip(classes, names, strict=True):
         folder = config.out / name.replace("/", "_")
         print(f"\n{name}")
         characterize.run(config.measurement(value, folder))
         with (folder / "statistics.csv").open(newline="") as file:
             columns, *of_files = csv.reader(file)
-        head = [columns[0], "class", *columns[1:]]
-        rows += [[first, name, *rest] for first, *rest in of_files]
+        # Of the image itself: the volume fraction's own interval is of what it was taken from.
+        head = [columns[0], "class", *columns[1:], *(f"segmented_fraction_{end}" for end in ends)]
+        for first, *rest in of_files:
+            # A label image that was there before has none.
+            of_image = shares.get(pathlib.Path(first).stem, {})
+            rows.append([first, name, *rest, *(of_image.get(f"{end}, {name}", "") for end in ends)])
     rows.sort(key=lambda row: row[0])
     report.write_atomically(config.out / "measures.csv", report.csv_text(head, rows))
     return text
@@ -158,15 +109,7 @@ def _read(path: pathlib.Path, config: segment_predict.Config, channels: int) -> 
     micrograph = data.read_micrograph(
         path, pixel_size=config.pixel_size, crop_bottom=config.crop_bottom
     )
-    found = micrograph.image.shape[-1]
-    if found == channels:
-        return micrograph
-    if channels == 1:
-        return micrograph.grey()
-    raise InputError(
-        f"{path}: has {found} channels, and the network was trained on {channels}; give "
-        "micrographs as those of the training."
-    )
+    return with_channels(micrograph, channels)
 
 
 def _write(
@@ -183,16 +126,20 @@ def _write(
     tiff = integration.tiff_bytes(stored, micrograph.pixel_size)
     report.write_atomically(config.out / f"{micrograph.name}.tif", tiff)
     if config.overlays:
-        grey = micrograph.image.mean(axis=-1, keepdims=True)
-        mixed = (1 - OVERLAY) * grey + OVERLAY * colours_of(len(classes))[labels]
-        picture = np.rint(255 * mixed).astype(np.uint8)
-        folder = config.out / "overlays"
-        folder.mkdir(exist_ok=True)
-        png = imageio.imwrite("<bytes>", picture, extension=".png")
-        report.write_atomically(folder / f"{micrograph.name}.png", png)
+        picture = overlaid(micrograph.image, labels, len(classes))
+        report.write_colour_png(config.out / "overlays" / f"{micrograph.name}.png", picture)
     if config.probabilities:
-        folder = config.out / "probabilities"
-        folder.mkdir(exist_ok=True)
         pages = np.moveaxis(shares, -1, 0).astype(np.float32)
         tiff = integration.tiff_bytes(pages, micrograph.pixel_size)
-        report.write_atomically(folder / f"{micrograph.name}.tif", tiff)
+        report.write_atomically(config.out / "probabilities" / f"{micrograph.name}.tif", tiff)
+
+
+def _write_maps(
+    config: segment_predict.Config, micrograph: data.Micrograph, told: training.Told
+) -> None:
+    """How unsure each pixel is, as wanted."""
+    if not config.maps:
+        return
+    pages = np.stack([told.entropy, told.information]).astype(np.float32)
+    tiff = integration.tiff_bytes(pages, micrograph.pixel_size)
+    report.write_atomically(config.out / "uncertainty" / f"{micrograph.name}.tif", tiff)
