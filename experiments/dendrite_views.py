@@ -96,9 +96,9 @@ def turned(
 def grains(random: np.random.Generator) -> Bool[np.ndarray, "rows cols"]:
     """Equiaxed grains, by their boundaries."""
     key = jax.random.key(random.integers(2**31))
-    labels = np.asarray(synthetic.voronoi(key, (SIDE, SIDE), grains=random.integers(15, 40)))
+    labels = np.asarray(synthetic.voronoi(key, (SIDE, SIDE), grains=int(random.integers(15, 40))))
     edges = (labels != np.roll(labels, 1, 0)) | (labels != np.roll(labels, 1, 1))
-    return ~scipy.ndimage.binary_dilation(edges)
+    return ~np.asarray(scipy.ndimage.binary_dilation(edges))
 
 
 def spheroids(random: np.random.Generator) -> Bool[np.ndarray, "rows cols"]:

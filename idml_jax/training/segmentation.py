@@ -103,7 +103,8 @@ class Segmenter:
     def at_temperature(self, temperature: float) -> "Segmenter":
         """The same network, more or less sure of itself."""
         given = self.network, self.mean, self.deviation, self.classes
-        return Segmenter(*given, turns=self.turns, temperature=temperature, key=self._given[-1])
+        seen = {"binning": self.binning, "turns": self.turns, "key": self._given[-1]}
+        return Segmenter(*given, temperature=temperature, **seen)
 
     def predict(self, image: Image) -> Float[np.ndarray, "rows cols classes"]:
         """Probabilities of the classes of the pixels of one image of any size, on the host.

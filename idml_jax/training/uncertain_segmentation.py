@@ -196,7 +196,11 @@ def thinned_members(segmenter: Segmenter, draws: int, *, seed: int = 0) -> tuple
         # And nothing else: in training, a normalization takes the moments of what it is given.
         layer.deterministic = False
     given = thinned, segmenter.mean, segmenter.deviation, segmenter.classes
-    options = {"turns": segmenter.turns, "temperature": segmenter.temperature}
+    options = {
+        "binning": segmenter.binning,
+        "turns": segmenter.turns,
+        "temperature": segmenter.temperature,
+    }
     keys = jax.random.split(jax.random.key(seed), draws)
     return tuple(Segmenter(*given, **options, key=key) for key in keys)
 
