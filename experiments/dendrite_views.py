@@ -98,7 +98,7 @@ def grains(random: np.random.Generator) -> Bool[np.ndarray, "rows cols"]:
     key = jax.random.key(random.integers(2**31))
     labels = np.asarray(synthetic.voronoi(key, (SIDE, SIDE), grains=int(random.integers(15, 40))))
     edges = (labels != np.roll(labels, 1, 0)) | (labels != np.roll(labels, 1, 1))
-    return ~np.asarray(scipy.ndimage.binary_dilation(edges))
+    return np.logical_not(scipy.ndimage.binary_dilation(edges))
 
 
 def spheroids(random: np.random.Generator) -> Bool[np.ndarray, "rows cols"]:

@@ -106,7 +106,8 @@ def test_a_training_ends_where_nothing_more_is_gained(tmp_path):
 
 
 def test_brightness_and_contrast_of_all_images_make_no_difference(tmp_path):
-    recipe = dataclasses.replace(RECIPE, steps=4)
+    # At a low rate, since Adam's first steps take rounding for a slope.
+    recipe = dataclasses.replace(RECIPE, steps=4, learning_rate=1e-2)
     found = {}
     for name, scale, shift in (("as they are", 1.0, 0.0), ("others", 0.5, 0.25)):
         given = []
