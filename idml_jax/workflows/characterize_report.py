@@ -206,7 +206,9 @@ def _curves(
         reach = min(reach, float(at[-1]) / 2)
     if kind.across == "wave number":
         ax.set_xscale("log")
-        ax.set_yscale("log", nonpositive="mask")
+        # Of a phase that fills all images, or none, it is 0 throughout, which has no logarithm.
+        if any(np.any(np.asarray(line.get_ydata(), float) > 0) for line in ax.lines):
+            ax.set_yscale("log", nonpositive="mask")
     elif drawn:
         ax.set_xlim(0, farthest if kind.ends else min(farthest, reach))
     return figure if drawn else None
