@@ -25,6 +25,7 @@ from .crops import random_crops as random_crops
 from .crops import random_crops_and_sources as random_crops_and_sources
 from .crops import turn_at_random as turn_at_random
 from .duplicates import Duplicate as Duplicate
+from .duplicates import digest_of as digest_of
 from .duplicates import find_duplicates as find_duplicates
 from .folds import Fold as Fold
 from .folds import check_folds as check_folds

@@ -55,8 +55,8 @@ def find_duplicates(
     >>> find_duplicates([one, darker])
     [Duplicate(first='one', second='darker', equal=False)]
     """
-    first = [_digest(each) for each in micrographs]
-    second = first if others is None else [_digest(each) for each in others]
+    first = [digest_of(each) for each in micrographs]
+    second = first if others is None else [digest_of(each) for each in others]
     thumbnails = _thumbnails(micrographs)
     alike = thumbnails @ (thumbnails if others is None else _thumbnails(others)).T
     there = micrographs if others is None else others
@@ -68,7 +68,8 @@ def find_duplicates(
     ]
 
 
-def _digest(micrograph: Micrograph) -> str:
+def digest_of(micrograph: Micrograph) -> str:
+    """SHA-256 of the pixels: equal for the same image, whatever it is called."""
     pixels = np.ascontiguousarray(micrograph.image)
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 

@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 
 from idml_jax import data
 from idml_jax.errors import InputError
+from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_train import Config
 from idml_jax.workflows.duplicates import check_sides
+from idml_jax.workflows.folding import of_specimens
 
 
 class Squares(NamedTuple):
@@ -60,13 +62,14 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
         too few or too small.
     """
     options = {"pixel_size": config.pixel_size, "crop_bottom": config.crop_bottom}
-    known = data.read_classified(config.images, **options)
+    known = read_known(config.images, config.labels, **options)
+    known = known._replace(micrographs=of_specimens(known.micrographs, config))
     if len(known.classes) < 2:
         raise InputError(
             f"{config.images}: one class ({', '.join(known.classes)}); there are two at least."
         )
     if config.val is not None:
-        other = data.read_classified(config.val, classes=known.classes, **options)
+        other = read_known(config.val, config.val_labels, classes=known.classes, **options)
         train, val = (known.micrographs, known.labels), (other.micrographs, other.labels)
     else:
         kept, _ = data.split_by_specimen(
@@ -122,6 +125,25 @@ def size_of(size: tuple[int, ...], micrographs: Sequence[data.Micrograph]) -> tu
         return size[0], size[-1]
     side = min(min(each.size) for each in micrographs)
     return side, side
+
+
+def in_channels(micrographs: Sequence[data.Micrograph], channels: int) -> list[data.Micrograph]:
+    """The micrographs with as many channels as a network takes.
+
+    Raises
+    ------
+    InputError
+        If one has another number of them.
+    """
+    if channels == 1:
+        return [each.grey() for each in micrographs]
+    for each in micrographs:
+        if each.image.shape[-1] != channels:
+            raise InputError(
+                f"{each.label}: has {each.image.shape[-1]} channels, and the network was trained "
+                f"on {channels}; give micrographs as those of the training."
+            )
+    return list(micrographs)
 
 
 def _check_channels(micrographs: Sequence[data.Micrograph]) -> None:

@@ -4,21 +4,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from idml_jax import report
-from idml_jax.workflows.classify_data import ClassifiedSplit
+from idml_jax import data, report
 
 SHOWN = 12
 """Micrographs of which the network is least sure."""
 
 
 def examples_figure(
-    parts: ClassifiedSplit, shares: Float[np.ndarray, "held_out classes"]
+    micrographs: Sequence[data.Micrograph],
+    labels: Int[np.ndarray, " count"],
+    shares: Float[np.ndarray, "count classes"],
+    classes: Sequence[str],
 ) -> Figure:
-    """Held-out micrographs by how little the network thinks that they are what they are."""
-    of_truth = np.take_along_axis(shares, parts.val_labels[:, None], axis=1)[:, 0]
+    """Micrographs by how little the network thinks that they are what they are.
+
+    Parameters
+    ----------
+    micrographs : sequence of Micrograph
+    labels : int array of shape (count,)
+        Of their classes.
+    shares : array of shape (count, classes)
+        Probabilities of the classes.
+    classes : sequence of str
+        What they are called.
+    """
+    of_truth = np.take_along_axis(shares, labels[:, None], axis=1)[:, 0]
     chosen = np.argsort(of_truth)[:SHOWN]
     columns = 6
     rows = -(-len(chosen) // columns)
@@ -26,10 +39,10 @@ def examples_figure(
     for ax in axes.ravel():
         ax.set_axis_off()
     for ax, number in zip(axes.ravel(), chosen, strict=False):
-        ax.imshow(parts.val[number].image.mean(axis=-1), cmap="gray")
+        ax.imshow(micrographs[number].image.mean(axis=-1), cmap="gray")
         said = int(shares[number].argmax())
-        is_right = said == parts.val_labels[number]
-        title = f"{parts.val[number].name}\n{parts.classes[said]} {shares[number, said]:.2f}"
+        is_right = said == labels[number]
+        title = f"{micrographs[number].name}\n{classes[said]} {shares[number, said]:.2f}"
         ax.set_title(title, fontsize=7, color="black" if is_right else report.GENERATED)
     return figure
 

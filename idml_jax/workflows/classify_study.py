@@ -59,6 +59,10 @@ def study(config: Config) -> str:
             for one, row in zip(parts.val, found[NETWORK], strict=True)
         },
     }
+    results["digests"] = {
+        "are trained on": [data.digest_of(one) for one in parts.train],
+        "were judged by": [data.digest_of(one) for one in parts.val],
+    }
     rows = table_of(scores, seconds)
     counts = counts_of(parts.val_labels, found[NETWORK])
     page = report.Page(
@@ -78,7 +82,7 @@ def study(config: Config) -> str:
     )
     page.section("What it is unsure of")
     page.figure(
-        examples_figure(parts, found[NETWORK]),
+        examples_figure(parts.val, parts.val_labels, found[NETWORK], parts.classes),
         "Micrographs of which the network is least sure, or wrong: what they are, what it says.",
     )
     page.section("Training")

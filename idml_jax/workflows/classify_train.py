@@ -6,9 +6,13 @@ import pathlib
 from typing import Any, Literal
 
 from idml_jax.errors import InputError
+from idml_jax.workflows.fold_options import check_specimens
 from idml_jax.workflows.options import plain_options
 
-NEWER_OPTIONS = "network normalization dropout weights frozen crop decay".split()
+NEWER_OPTIONS = (
+    "network normalization dropout weights frozen crop decay "
+    "labels val_labels specimens specimen_pattern"
+).split()
 """Those that came after runs whose folders do not know them."""
 
 FEATURES = {
@@ -28,11 +32,21 @@ class Config:
     """
 
     images: pathlib.Path
-    """Folder of one folder a class, with its micrographs."""
+    """Folder of one folder a class, with its micrographs; or of micrographs, with --labels."""
     run: pathlib.Path
     """Folder for everything that the training writes."""
     val: pathlib.Path | None = None
     """Such a folder of the micrographs to judge by; by default some of each class are held out."""
+    labels: pathlib.Path | None = None
+    """A table (csv) with the columns file and class, in place of a folder a class; where it has a
+    column specimen, those are held out whole."""
+    val_labels: pathlib.Path | None = None
+    """Such a table of --val."""
+    specimens: pathlib.Path | None = None
+    """A table (csv) with the columns file and specimen, so that those are held out whole; a file is
+    class/name."""
+    specimen_pattern: str | None = None
+    """Or a regular expression of what is the specimen in the name of a micrograph."""
     held_out: float = 0.2
     """Share of the micrographs of each class to hold out, without --val."""
     pixel_size: float | None = None
@@ -114,6 +128,14 @@ class Config:
                 raise InputError(f"--{name} (={getattr(self, name)}) must not be negative.")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"--patience (={self.patience}) must be at least 1.")
+        check_specimens(self)
+        if self.val_labels is not None and self.val is None:
+            raise InputError("--val-labels is the table of --val: give that folder.")
+        if self.val is not None and (self.specimens or self.specimen_pattern):
+            raise InputError(
+                "--specimens and --specimen-pattern say what is held out together; --val says what "
+                "is held out: leave one out."
+            )
         if self.val is None and not 0 < self.held_out < 1:
             raise InputError(f"--held-out (={self.held_out}) must lie between 0 and 1.")
 

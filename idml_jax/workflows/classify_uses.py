@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from idml_jax import data, report, training
 from idml_jax.errors import InputError
-from idml_jax.workflows.classify_data import squares_of
+from idml_jax.workflows.classify_data import in_channels, squares_of
 from idml_jax.workflows.classify_predict import Config
 
 
@@ -63,13 +63,7 @@ def shares_of(
 ) -> Float[np.ndarray, " classes"]:
     """Probabilities of the classes of one micrograph: the mean over its squares."""
     micrograph = data.read_micrograph(path, crop_bottom=config.crop_bottom)
-    if micrograph.image.shape[-1] != classifier.channels and classifier.channels == 1:
-        micrograph = micrograph.grey()
-    if micrograph.image.shape[-1] != classifier.channels:
-        raise InputError(
-            f"{path}: has {micrograph.image.shape[-1]} channels, and the network was trained on "
-            f"{classifier.channels}; give micrographs as those of the training."
-        )
+    (micrograph,) = in_channels([micrograph], classifier.channels)
     squares = squares_of([micrograph], np.zeros(1, int), size)
     return squares.of_sources(classifier.predict(squares.images))[0]
 

@@ -8,13 +8,21 @@ from idml_jax.errors import InputError, listed
 
 
 def check_sides(train: Sequence[data.Micrograph], val: Sequence[data.Micrograph]) -> None:
-    """Refuse images that are on both sides; tell of those that nearly are.
+    """Refuse images or specimens that are on both sides; tell of images that nearly are.
 
     Raises
     ------
     InputError
         If one is on both.
     """
+    # A name that is there by itself says nothing of the other side.
+    known = [
+        {each.specimen for each in side if each.specimen != each.name} for side in (train, val)
+    ]
+    if both := sorted(known[0] & known[1]):
+        raise InputError(
+            f"specimens that are trained on and judged by: {listed(both)}; keep each on one side."
+        )
     found = data.find_duplicates(train, val)
     if equal := [pair for pair in found if pair.equal]:
         raise InputError(

@@ -7,6 +7,7 @@ import shutil
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
 
 from idml_jax.workflows import classify_study, classify_train
 
@@ -161,6 +162,118 @@ def test_each_network_has_its_own_features_and_rate(tmp_path, options, features,
     assert newer == {*options} & {*classify_train.NEWER_OPTIONS}
 
 
+def test_a_folder_is_evaluated_class_by_class(idml, run, folders, tmp_path):
+    out = tmp_path / "out"
+    command = ("classify", "evaluate", "--run", run, "--out", out)
+    status, output, error = idml(*command, "--images", folders[1])
+    assert status == 0, error
+    assert "12 of 12 micrographs were judged by, so that scores flatter: " in error
+    with (out / "told.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    results = json.loads((run / "result.json").read_text())
+    classes = results["classes"]
+    for row in rows:
+        shares = {name: float(row[name]) for name in classes}
+        assert shares == pytest.approx(results["val"][row["file"]], abs=1e-5)
+        assert row["true"] == row["file"].split("/")[0]
+        assert row["told"] == max(shares, key=shares.get)
+    of_truth = [float(row[row["true"]]) for row in rows]
+    assert len(rows) == 12 and of_truth == sorted(of_truth)
+    true, told = ([row[what] for row in rows] for what in ("true", "told"))
+    scores = json.loads((out / "result.json").read_text())["scores"]
+    expected = precision_recall_fscore_support(true, told, labels=classes, zero_division=np.nan)
+    for name, values in zip(("precision", "recall", "F1"), expected[:3], strict=True):
+        for one, value in zip(classes, values, strict=True):
+            found = scores[f"{name}, {one}"]["of all"]
+            assert np.isnan(value) if found is None else found == pytest.approx(value)
+    accuracy = scores["accuracy"]
+    assert accuracy["of all"] == pytest.approx(np.mean(np.array(true) == told))
+    assert accuracy["low"] <= accuracy["of all"] <= accuracy["high"]
+    assert scores["macro-F1"]["of all"] == pytest.approx(np.nanmean(expected[2]))
+    assert (out / "confusion.png").exists() and (out / "report.html").stat().st_size > 10_000
+    assert f"accuracy {accuracy['of all']:.3f}" in output
+    # The same from one folder and a table; classes that are not there have no score.
+    flat = tmp_path / "flat"
+    shutil.copytree(folders[1] / "fine", flat)
+    table = tmp_path / "labels.csv"
+    table.write_text("file,class\n" + "".join(f"{place},fine\n" for place in range(4)))
+    status, output, error = idml(*command, "--images", flat, "--labels", table)
+    assert status == 0, error
+    of_fine = {row["file"].split("/")[1]: row["fine"] for row in rows if row["true"] == "fine"}
+    with (out / "told.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert float(row["fine"]) == pytest.approx(float(of_fine[row["file"]]), abs=1e-5)
+    assert (
+        json.loads((out / "result.json").read_text())["scores"]["recall, noise"]["of all"] is None
+    )
+
+
+def test_classes_that_the_network_does_not_know_are_refused_by_name(idml, run, folders, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(folders[1], images)
+    for name in ("dendrites", "voids"):
+        shutil.copytree(images / "fine", images / name)
+    command = ("classify", "evaluate", "--run", run, "--images", images, "--out", out)
+    status, _, error = idml(*command)
+    assert (status, error.count("\n")) == (2, 1)
+    assert f"{images / 'dendrites'}, {images / 'voids'}: are none of the classes coarse" in error
+    for name in ("dendrites", "voids"):
+        shutil.rmtree(images / name)
+    for name in ("noise/1.png", "fine/2.png"):
+        (images / name).write_bytes(b"no image")
+    status, _, error = idml(*command)
+    assert (status, error.count("\n")) == (2, 1) and "2 files cannot be used: " in error
+    assert "noise/1.png" in error and "fine/2.png" in error and not out.exists()
+
+
+def flattened(folder, to, specimen):
+    """The micrographs in one folder, and rows of a table that says what each is."""
+    to.mkdir()
+    rows = ["file,class,specimen"]
+    for path in sorted(folder.glob("*/*")):
+        name = f"{path.parent.name}_{path.name}"
+        shutil.copy(path, to / name)
+        rows.append(f"{name},{path.parent.name},{specimen(int(path.stem))}")
+    return rows
+
+
+def test_classes_of_a_table_are_learned_and_specimens_held_out_whole(idml, folders, tmp_path):
+    rows = flattened(folders[0], tmp_path / "flat", lambda number: number // 2)
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(rows))
+    few = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4, "--batch", 8)
+    command = ("classify", "train", "--images", tmp_path / "flat", *few, "--labels", table, "--run")
+    status, output, error = idml(*command, tmp_path / "run")
+    assert status == 0, error
+    assert "coarse 6, fine 6, noise 6" in output
+    held_out = json.loads((tmp_path / "run" / "result.json").read_text())["val"]
+    assert len({int(name.split("_")[1]) // 2 for name in held_out}) == 1 and len(held_out) == 6
+    for bad, rule in (
+        ([*rows, rows[1]], "files with several rows: coarse_0.png (lines 2 and 26)"),
+        ([*rows, "gone,fine,1"], "rows about files that are not there: gone (line 26)"),
+        (rows[:-1], "files without a row: noise_7.png"),
+        ([row.replace("fine,", "coarse,").replace("noise,", "coarse,") for row in rows],
+         "one class only (coarse)"),
+    ):  # fmt: skip
+        table.write_text("\n".join(bad))
+        status, _, error = idml(*command, tmp_path / "other")
+        assert (status, error.count("\n")) == (2, 1) and rule in error, error
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_specimen_on_both_sides_is_refused(idml, folders, tmp_path):
+    command = ["classify", "train", "--run", tmp_path / "run", *FEW]
+    for name, folder, table in zip(
+        ("images", "val"), folders, ("labels", "val-labels"), strict=True
+    ):
+        rows = flattened(folder, tmp_path / name, lambda number: f"s{number}")
+        (tmp_path / f"{table}.csv").write_text("\n".join(rows))
+        command += [f"--{name}", tmp_path / name, f"--{table}", tmp_path / f"{table}.csv"]
+    status, _, error = idml(*command)
+    assert (status, error.count("\n")) == (2, 1)
+    assert "specimens that are trained on and judged by: s0, s1, s2, s3; keep" in error
+
+
 def test_some_of_each_class_are_held_out_by_themselves(idml, folders, tmp_path):
     run = tmp_path / "run"
     options = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4)
@@ -211,6 +324,9 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
         (("--crop", 0), "--crop (=0.0): a share up to 1"),
         (("--crop", 20.5), "--crop (=20.5): a share up to 1"),
         (("--crop", 41), "--crop (=41): larger than the squares of 40 x 40"),
+        (("--val-labels", "nowhere.csv"), "is the table of --val: give that folder"),
+        (("--val", "nowhere", "--specimen-pattern", "."), "--val says what is held out"),
+        (("--specimens", "nowhere.csv"), "nowhere.csv: does not exist"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(idml, folders, tmp_path, options, rule):
