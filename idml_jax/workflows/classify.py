@@ -2,9 +2,21 @@
 
 import dataclasses
 
-from idml_jax.workflows import classify_compare, classify_predict, classify_train
+from idml_jax.workflows import (
+    classify_compare,
+    classify_evaluate,
+    classify_predict,
+    classify_regress,
+    classify_train,
+)
 
-TASKS = {"train": classify_train, "predict": classify_predict, "compare": classify_compare}
+TASKS = {
+    "train": classify_train,
+    "predict": classify_predict,
+    "evaluate": classify_evaluate,
+    "compare": classify_compare,
+    "regress": classify_regress,
+}
 """Each task's name and its workflow: a module with a `Config` and a `run(config)`."""
 
 
