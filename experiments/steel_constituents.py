@@ -14,16 +14,12 @@ network, and by a random forest, that saw the other four; nothing is chosen by i
 """
 
 import dataclasses
-import json
 import pathlib
-import time
-from typing import Any
 
-import numpy as np
 import tyro
 
-from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
+from idml_jax.workflows import segment_compare
 
 NAMES = ("matrix", "network", "spheroidite", "Widmanstaetten")
 
@@ -48,68 +44,35 @@ class Config:
     """Of everything random."""
 
 
-def recipe_of(config: Config) -> training.SegmenterRecipe:
+def comparison_of(config: Config) -> segment_compare.Config:
     """A deeper network than by default, of coarser pixels: a field is told by what is around."""
-    return training.SegmenterRecipe(
+    folder = config.data / "uhcs-segmentation"
+    return segment_compare.Config(
+        folder / "images",
+        folder / "masks_fields",
+        config.run,
+        fold_file=folder / "splits.json",
+        of="cv_fold",
+        without_folds=(0,),
+        classes=tuple(range(len(NAMES))),
+        names=NAMES,
         features=(16, 32, 64, 96, 128),
-        size=(config.side, config.side),
+        size=(config.side,),
         binning=config.binning,
         steps=config.steps,
         batch=config.batch,
         class_weights="root",
-        changes=data.Changes(zoom=0.3, angle=20.0, brightness=0.2, contrast=0.2, noise=0.1),
+        zoom=0.3,
+        angle=20.0,
+        noise=0.1,
         seed=config.seed,
     )
 
 
 def main(config: Config) -> None:
-    """Train and judge each fold, and print the table."""
+    """Train and judge each fold, and print the tables."""
     prepare_jax()
-    folder = config.data / "uhcs-segmentation"
-    fold_of: dict[str, int] = json.loads((folder / "splits.json").read_text())["cv_fold"]
-    images = {path.stem for path in (folder / "images").iterdir()}
-    folds = sorted({fold for name, fold in fold_of.items() if name in images})
-    classes = tuple(range(len(NAMES)))
-    annotated = {
-        fold: data.read_annotated(
-            folder / "images",
-            folder / "masks_fields",
-            names=[name for name in images if fold_of[name] == fold],
-            classes=classes,
-        ).micrographs
-        for fold in folds
-    }
-    counts: dict[str, list[np.ndarray]] = {"random forest": [], "U-Net": []}
-    seconds: dict[str, float] = dict.fromkeys(counts, 0.0)
-    for fold in folds:
-        known = [one for other in folds if other != fold for one in annotated[other]]
-        began = time.perf_counter()
-        forest = training.ForestSegmenter.of(known, classes)
-        counts["random forest"].append(evaluation.pixel_counts(forest, annotated[fold]).sum(axis=0))
-        seconds["random forest"] += time.perf_counter() - began
-        began = time.perf_counter()
-        segmenter = training.train_segmenter(
-            known, classes, recipe_of(config), run=config.run / f"fold_{fold}"
-        )
-        counts["U-Net"].append(evaluation.pixel_counts(segmenter, annotated[fold]).sum(axis=0))
-        seconds["U-Net"] += time.perf_counter() - began
-    rows: list[tuple[str, ...]] = [("by", "mean IoU", *NAMES, "over folds", "seconds a fold")]
-    results: dict[str, Any] = {"folds": folds}
-    for way, of_folds in counts.items():
-        whole = evaluation.pixel_scores(np.sum(of_folds, axis=0), NAMES)
-        each = [evaluation.pixel_scores(of_fold, NAMES)["mean IoU"] for of_fold in of_folds]
-        results[way] = {"scores": whole, "mean IoU of folds": each, "seconds": seconds[way]}
-        rows.append(
-            (
-                way,
-                f"{whole['mean IoU']:.3f}",
-                *(f"{whole[f'IoU, {name}']:.3f}" for name in NAMES),
-                f"{np.mean(each):.3f} +- {np.std(each, ddof=1):.3f}",
-                f"{seconds[way] / len(folds):.0f}",
-            )
-        )
-    report.write_json(config.run / "result.json", results)
-    print(report.aligned_text(rows))
+    segment_compare.run(comparison_of(config))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,17 @@
 
 import dataclasses
 
-from idml_jax.workflows import segment_evaluate, segment_measure, segment_predict, segment_train
+from idml_jax.workflows import (
+    segment_compare,
+    segment_evaluate,
+    segment_measure,
+    segment_predict,
+    segment_train,
+)
 
 TASKS = {
     "train": segment_train,
+    "compare": segment_compare,
     "predict": segment_predict,
     "evaluate": segment_evaluate,
     "measure": segment_measure,

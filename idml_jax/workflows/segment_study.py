@@ -44,7 +44,7 @@ def study(config: Config) -> str:
     parts = read_annotated_split(config)
     report.claim(config.run / "config.json", config.plain())
     print(parts)
-    segmenter, counts, seconds = fitted(config, parts)
+    segmenter, counts, seconds = fitted(config, parts, judged=config.fold is None)
     calibration = calibration_of(segmenter, parts.val)
     results = {
         "classes": dict(zip(parts.names, parts.classes, strict=True)),
@@ -87,7 +87,9 @@ def study(config: Config) -> str:
     page.section("Training")
     page.figure(
         judged_curves(training.read_records(config.run)),
-        "Loss of batches, and mean IoU of the micrographs that it is judged by; the best is kept.",
+        "Loss of batches, and mean IoU of the micrographs that it is judged by; the best is kept."
+        if config.fold is None
+        else "Loss of batches; the last network is kept, as nothing is chosen by a fold.",
     )
     page.section("Configuration")
     page.settings(config.plain())
@@ -113,9 +115,18 @@ def _tell_how_sure(page: report.Page, calibration: Calibration) -> None:
 
 
 def fitted(
-    config: Config, parts: AnnotatedSplit
+    config: Config, parts: AnnotatedSplit, *, judged: bool = True
 ) -> tuple[evaluation.PixelClassifier, dict[str, np.ndarray], dict[str, float]]:
-    """The network, and of it and the floors what each class was taken for, and the seconds."""
+    """The network, and of it and the floors what each class was taken for, and the seconds.
+
+    Parameters
+    ----------
+    config : Config
+    parts : AnnotatedSplit
+    judged : bool
+        Whether the held-out micrographs decide which network is kept; else it is the last one, and
+        they are judged by alone.
+    """
     counts: dict[str, np.ndarray] = {}
     seconds: dict[str, float] = {}
     began = time.perf_counter()
@@ -147,7 +158,7 @@ def fitted(
         recipe_of(config),
         run=config.run,
         weights=config.weights,
-        judge=evaluation.judge_pixels(parts.val, through=through),
+        judge=evaluation.judge_pixels(parts.val, through=through) if judged else None,
         save_every=config.save_every,
         show=show,
     )

@@ -11,7 +11,7 @@ from idml_jax.workflows.options import plain_options
 CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
 """How crops are changed."""
 
-NEWER_OPTIONS = ("binning", "symmetric")
+NEWER_OPTIONS = ("binning", "symmetric", "fold_file", "fold", "without_folds")
 """Those that came after runs whose folders do not know them."""
 
 
@@ -33,10 +33,17 @@ class Config:
     """Lists of names, as {"train": [...], "val": [...], "test": [...]} (JSON). Files that are not
     named are not used, and those of test are only looked at by `idml segment evaluate`. Without it
     specimens are held out at random."""
+    fold_file: pathlib.Path | None = None
+    """Folds in place of a split, as {"name": 1, ...} (JSON), with --fold."""
+    fold: int | None = None
+    """The one to judge by; all others are trained on, and nothing is chosen by it: the last network
+    is kept."""
+    without_folds: tuple[int, ...] = ()
+    """Folds that are left out of everything."""
     of: str | None = None
-    """Which split is meant, of a file that holds several by name."""
+    """Which split is meant, or which folds, of a file that holds several by name."""
     held_out: float = 0.2
-    """Share of the micrographs to hold out, without --split."""
+    """Share of the micrographs to hold out, without --split and --fold-file."""
     classes: tuple[int, ...] = ()
     """The values of the masks that are classes; by default all that occur."""
     names: tuple[str, ...] = ()
@@ -154,14 +161,34 @@ class Config:
             raise InputError(f"--patience (={self.patience}) must be at least 1.")
         if self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
-        if self.split is None and self.of is not None:
-            raise InputError("--of says which split of a file: give the file by --split.")
+        if self.split is None and self.fold_file is None and self.of is not None:
+            raise InputError(
+                "--of says which split of a file: give the file by --split or --fold-file."
+            )
+        if self.split is not None and self.fold_file is not None:
+            raise InputError("--split and --fold-file: give one.")
+        self.check_folds()
         if self.split is None and not 0 < self.held_out < 1:
             raise InputError(f"--held-out (={self.held_out}) must lie between 0 and 1.")
         if len(set(self.classes)) < len(self.classes) or len(self.classes) == 1:
             raise InputError(f"--classes (={self.classes}): two at least, each once.")
         if self.classes and self.names and len(self.classes) != len(self.names):
             raise InputError(f"--names: {len(self.names)} for {len(self.classes)} classes.")
+
+    def check_folds(self) -> None:
+        """Refuse a fold that is none, or options of folds without any."""
+        if self.fold_file is None and (self.fold is not None or self.without_folds):
+            raise InputError("--fold and --without-folds are of folds: give --fold-file.")
+        if self.fold_file is not None and self.fold is None:
+            raise InputError(
+                "--fold-file: say by --fold which one is judged by; `idml segment compare` takes "
+                "all in turn."
+            )
+        if self.fold is not None and self.patience is not None:
+            raise InputError(
+                "--patience ends a training by what it is judged by, and nothing is chosen by a "
+                "--fold: leave one out."
+            )
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
