@@ -175,8 +175,8 @@ class Detector(nnx.Module):
     >>> import jax.numpy as jnp
     >>> from flax import nnx
     >>> detector = Detector(8, channels=1, levels=4, rngs=nnx.Rngs(0))
-    >>> image, style = jnp.full((2, 16, 16, 1), 0.5), jnp.ones((2, 8, 8, 8))
-    >>> detector(image, style, jnp.ones((2, 16, 16)), level=1).shape
+    >>> image, style = jnp.ones((2, 16, 16, 1), "f4"), jnp.ones((2, 8, 8, 8), "f4")
+    >>> detector(image, style, jnp.ones((2, 16, 16), "f4"), level=1).shape
     (2, 16, 16, 1)
     """
 
