@@ -46,6 +46,7 @@ from .segmentation import load_segmenter as load_segmenter
 from .segmentation import train_segmenter as train_segmenter
 from .segmentation_losses import SegmentationLoss as SegmentationLoss
 from .segmenter_recipe import SegmenterRecipe as SegmenterRecipe
+from .uncertain_segmentation import AskedSegmenter as AskedSegmenter
 from .uncertain_segmentation import PixelProbabilities as PixelProbabilities
 from .uncertain_segmentation import Told as Told
 from .uncertain_segmentation import Turned as Turned

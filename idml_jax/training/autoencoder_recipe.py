@@ -9,9 +9,13 @@ from flax import nnx
 from idml_jax.data import Turns
 from idml_jax.models import Likelihood, RotationInvariantVAE, VariationalAutoencoder
 from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.recipes import plain_fields
 
 Network: TypeAlias = VariationalAutoencoder | RotationInvariantVAE
 """Either one; a network of your own has the same methods."""
+
+NEWER_FIELDS = ("turns",)
+"""Those that came after recipes which were written without them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,14 +101,8 @@ class AutoencoderRecipe:
         return warmed_up_adam(self.learning_rate, self.steps)
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values; of the newest one only what is not the default.
-
-        So the options of a run from before there was any are the same, and it goes on.
-        """
-        plain = dataclasses.asdict(self)
-        if self.turns == "all":
-            del plain["turns"]
-        return plain
+        """The fields as plain values: see `plain_fields`."""
+        return plain_fields(self, NEWER_FIELDS)
 
     @classmethod
     def from_plain(cls, options: dict[str, Any]) -> "AutoencoderRecipe":

@@ -15,6 +15,7 @@ from idml_jax.models import (
 )
 from idml_jax.models.resnet import DEPTHS
 from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.recipes import plain_fields
 
 Architecture: TypeAlias = Literal[
     "stages", "three", "resnet18", "resnet34", "resnet50", "equivariant"
@@ -132,17 +133,8 @@ class ClassifierRecipe:
             raise ValueError(f"`crop` (={self.crop}) is a share up to 1, or a number of pixels.")
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values; of the newer ones only what is not the default.
-
-        So the options of a run from before there were any are the same, and it goes on.
-        """
-        return {
-            field.name: value
-            for field, value in zip(
-                dataclasses.fields(self), dataclasses.asdict(self).values(), strict=True
-            )
-            if field.name not in NEWER_FIELDS or value != field.default
-        }
+        """The fields as plain values: see `plain_fields`."""
+        return plain_fields(self, NEWER_FIELDS)
 
     def network(self, channels: int, classes: int) -> ClassNetwork:
         """The network with the initial values of the seed."""

@@ -15,6 +15,7 @@ from idml_jax.models import Discriminator, Generator, Output
 from idml_jax.training.adversarial_state import Loss, StepOptions
 from idml_jax.training.conditions import Condition
 from idml_jax.training.growth import Growth
+from idml_jax.training.recipes import plain_fields
 
 FIRST_SIZE = 8
 """Shorter side of the coarsest images, in pixels."""
@@ -239,16 +240,8 @@ class Recipe:
         return cls(growth=Growth(**growth), **plain)
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values; of the newer ones only what is not the default.
-
-        So the options of a run from before there were any are the same, and it goes on.
-        """
-        left = {
-            field.name
-            for field in dataclasses.fields(self)
-            if field.name in NEWER_FIELDS and getattr(self, field.name) == field.default
-        }
-        return {name: value for name, value in dataclasses.asdict(self).items() if name not in left}
+        """The fields as plain values: see `plain_fields`."""
+        return plain_fields(self, NEWER_FIELDS)
 
     @property
     def size(self) -> tuple[int, int]:

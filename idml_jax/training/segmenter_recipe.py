@@ -10,6 +10,7 @@ from idml_jax.data import Changes, Turns
 from idml_jax.models import EncoderUNet, EquivariantUNet, Normalization, UNet
 from idml_jax.models.resnet import Depth
 from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.recipes import plain_fields
 from idml_jax.training.segmentation_losses import SegmentationLoss
 
 PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
@@ -131,14 +132,8 @@ class SegmenterRecipe:
         return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
 
     def plain(self) -> dict[str, Any]:
-        """The fields as plain values; of the newer ones only what is not the default.
-
-        So the options of a run from before there were any are the same, and it goes on.
-        """
-        fields = dataclasses.asdict(self)
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        left = {name for name in NEWER_FIELDS if fields[name] == defaults[name]}
-        return {name: value for name, value in fields.items() if name not in left}
+        """The fields as plain values: see `plain_fields`."""
+        return plain_fields(self, NEWER_FIELDS)
 
     @classmethod
     def from_plain(cls, options: dict[str, Any]) -> "SegmenterRecipe":

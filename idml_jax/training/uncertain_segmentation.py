@@ -211,22 +211,15 @@ def dropout_of(segmenter: Segmenter) -> float:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Turned:
-    """A segmenter that sees an image turned, and turns back what it says of it.
+class AskedSegmenter:
+    """A segmenter that is asked another way, and is of the same classes, channels and reach.
 
     Parameters
     ----------
     segmenter : PixelProbabilities
-    exchanged : bool
-        Whether rows and cols change places, first.
-    upside_down, mirrored : bool
-        Whether rows, and cols, are in reverse order, then.
     """
 
     segmenter: PixelProbabilities
-    exchanged: bool
-    upside_down: bool
-    mirrored: bool
 
     @property
     def classes(self) -> tuple[int, ...]:
@@ -247,6 +240,24 @@ class Turned:
     def multiple(self) -> int:
         """As the segmenter's."""
         return self.segmenter.multiple
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Turned(AskedSegmenter):
+    """A segmenter that sees an image turned, and turns back what it says of it.
+
+    Parameters
+    ----------
+    segmenter : PixelProbabilities
+    exchanged : bool
+        Whether rows and cols change places, first.
+    upside_down, mirrored : bool
+        Whether rows, and cols, are in reverse order, then.
+    """
+
+    exchanged: bool
+    upside_down: bool
+    mirrored: bool
 
     def __call__(self, images: Images) -> Float[Array, "batch rows cols classes"]:
         """Probabilities of the classes, turned back."""

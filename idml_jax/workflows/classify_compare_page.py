@@ -11,7 +11,7 @@ from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import INNER, Answer, Judged
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
 from idml_jax.workflows.classify_ways import GRIDS
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 SHOWN = 8
 """Ways of which a curve is drawn, the best ones."""
@@ -75,11 +75,7 @@ def write_page(
             for fold in known.folds
         ],
     )  # fmt: skip
-    page.section("Configuration")
-    page.settings(config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, config.plain(), config.run / "report.html")
 
 
 def curves_figure(scores: Sequence[Scores]) -> Figure:

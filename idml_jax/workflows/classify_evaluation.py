@@ -20,7 +20,7 @@ from idml_jax.workflows.classify_figures import examples_figure
 from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_study import counts_of
 from idml_jax.workflows.duplicates import check_once
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 OF_ALL = ("accuracy", "macro-F1")
 OF_CLASSES = ("precision", "recall", "F1")
@@ -83,11 +83,7 @@ def evaluate(config: Config) -> str:
         examples_figure(micrographs, labels, shares, classes),
         "By how little the network thinks that they are what they are: their name, what it says.",
     )
-    page.section("Configuration")
-    page.settings(vars(config))
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.out / "report.html")
+    end_page(page, vars(config), config.out / "report.html")
     return report.aligned_text(rows)
 
 

@@ -16,7 +16,7 @@ from idml_jax.workflows.classify_folds import Answer, Judged, answers_of, check_
 from idml_jax.workflows.classify_regress import Config
 from idml_jax.workflows.classify_ways import FEATURES, REGRESSORS, grid_of, with_learner
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 FLOOR = "mean of the training"
 """What each way has to beat."""
@@ -128,11 +128,7 @@ def write_page(
         told_figure(config.value, known, answers[best.way]),
         f"What {best.way} says of each micrograph, upwards, and what is, to the right.",
     )
-    page.section("Configuration")
-    page.settings(config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, config.plain(), config.run / "report.html")
 
 
 def told_figure(value: str, known: Judged, answers: Sequence[Answer]) -> Figure:

@@ -15,7 +15,7 @@ from idml_jax.workflows.classify_data import ClassifiedSplit, read_classified_sp
 from idml_jax.workflows.classify_figures import examples_figure, judged_curves
 from idml_jax.workflows.classify_train import Config
 from idml_jax.workflows.classify_ways import pipeline_of
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 NETWORK = "network"
 
@@ -90,11 +90,7 @@ def study(config: Config) -> str:
         judged_curves(training.read_records(config.run)),
         "Loss of batches, and the share of the micrographs it is judged by that is told right.",
     )
-    page.section("Configuration")
-    page.settings(config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, config.plain(), config.run / "report.html")
     report.write_json(config.run / "result.json", results)
     return report.aligned_text(rows)
 

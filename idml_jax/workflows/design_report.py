@@ -7,7 +7,7 @@ import numpy as np
 
 from idml_jax import design, report
 from idml_jax.workflows.design_results import Found
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 COLOURS = {
     "bayes": "#0072b2",
@@ -58,11 +58,7 @@ def write_report(path: pathlib.Path, found: Found, results: dict[str, Any]) -> N
     if found.fields:
         page.section("Local fields of the best design")
         page.figure(_fields(found), "Under a unit mean load, the image being one cell of a plane.")
-    page.section("Configuration")
-    page.settings(found.config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(path)
+    end_page(page, found.config.plain(), path)
 
 
 def _copies(found: Found, results: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from idml_jax.workflows.generate_train import Config
 from idml_jax.workflows.generator_figures import training_curves
 from idml_jax.workflows.material import Material, read_material
 from idml_jax.workflows.phases import greys
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page, versions
 
 SAMPLES = 512
 """Generated images that are compared with the held-out micrographs."""
@@ -98,11 +98,7 @@ def study(config: Config, recipe: training.Recipe, material: Material) -> None:
         "Losses; diversity near 0 would be a collapse, and 1 of told apart a discriminator that "
         "teaches nothing any more.",
     )
-    page.section("Configuration")
-    page.settings({**config.plain(), "binning used": material.binning})
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, {**config.plain(), "binning used": material.binning}, config.run / "report.html")
     card = card_of(config, gan, material, assessment)
     report.write_atomically(config.run / "CARD.md", card)
     training.write_generator(config.run / "generator.safetensors", gan, card=card)

@@ -20,7 +20,7 @@ from idml_jax.workflows.generate_images import told_of, told_text
 from idml_jax.workflows.material import Material, material_of_run
 from idml_jax.workflows.options import plain_options
 from idml_jax.workflows.phases import greys
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 
 def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
@@ -43,11 +43,7 @@ def evaluate(config: generate_evaluate.Config, result: pathlib.Path) -> None:
         "Statistics of what it makes beside those of micrographs.",
     )
     assessment.show(page, gan.recipe.pixel_size)
-    page.section("Configuration")
-    page.settings({**_plain(config), "binning used": material.binning})
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.out / "report.html")
+    end_page(page, {**_plain(config), "binning used": material.binning}, config.out / "report.html")
     report.write_json(result, assessment.plain())
 
 

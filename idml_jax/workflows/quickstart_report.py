@@ -11,7 +11,7 @@ from jaxtyping import Float
 from idml_jax import design, properties, report
 from idml_jax.workflows.assessment import Assessment, told
 from idml_jax.workflows.generator_figures import training_curves
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,11 +136,7 @@ def write_report(path: pathlib.Path, results: Results) -> None:
         "Losses; diversity near 0 would be a collapse, and 1 of told apart a discriminator that "
         "teaches nothing any more.",
     )
-    page.section("Configuration")
-    page.settings({**results.config, "binning used": results.binning})
-    page.section("Versions")
-    page.settings(versions())
-    page.write(path)
+    end_page(page, {**results.config, "binning used": results.binning}, path)
 
 
 def _spread(values: Float[np.ndarray, " count"]) -> list[float]:

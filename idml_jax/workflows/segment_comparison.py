@@ -12,7 +12,7 @@ from tqdm import tqdm
 from idml_jax import data, report
 from idml_jax.errors import listed, refuse_all
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_compare import Config
 from idml_jax.workflows.segment_data import called, read_masks
 from idml_jax.workflows.segment_fold_scores import (
@@ -170,8 +170,4 @@ def write_page(
             for number, fold in enumerate(known.folds)
         ],
     )
-    page.section("Configuration")
-    page.settings(config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, config.plain(), config.run / "report.html")

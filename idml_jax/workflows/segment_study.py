@@ -8,7 +8,7 @@ import numpy as np
 
 from idml_jax import data, evaluation, report, training
 from idml_jax.models.resnet import DEPTHS
-from idml_jax.workflows.provenance import versions
+from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_calibration import Calibration, calibration_of
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
 from idml_jax.workflows.segment_figures import examples_figure, judged_curves, overlay_sheet
@@ -91,11 +91,7 @@ def study(config: Config) -> str:
         if config.fold is None
         else "Loss of batches; the last network is kept, as nothing is chosen by a fold.",
     )
-    page.section("Configuration")
-    page.settings(config.plain())
-    page.section("Versions")
-    page.settings(versions())
-    page.write(config.run / "report.html")
+    end_page(page, config.plain(), config.run / "report.html")
     report.write_json(config.run / "result.json", results)
     return f"{report.aligned_text(rows)}\n\n{calibration}"
 

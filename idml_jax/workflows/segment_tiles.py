@@ -22,7 +22,7 @@ and more, which for few sizes takes longer than to compile."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tiled:
+class Tiled(training.AskedSegmenter):
     """A segmenter that computes an image tile by tile.
 
     Tiles begin at multiples of what sides are continued to, so that an image's borders are told as
@@ -30,28 +30,7 @@ class Tiled:
     segmenter continues to one size.
     """
 
-    segmenter: training.PixelProbabilities
     tile: int = TILE
-
-    @property
-    def classes(self) -> tuple[int, ...]:
-        """As the segmenter's."""
-        return self.segmenter.classes
-
-    @property
-    def channels(self) -> int:
-        """As the segmenter's."""
-        return self.segmenter.channels
-
-    @property
-    def reach(self) -> int:
-        """As the segmenter's."""
-        return self.segmenter.reach
-
-    @property
-    def multiple(self) -> int:
-        """As the segmenter's."""
-        return self.segmenter.multiple
 
     def __call__(self, images: Images) -> Float[Array, "batch rows cols classes"]:
         """Probabilities of the classes, of the whole images."""
