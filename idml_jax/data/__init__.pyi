@@ -44,6 +44,7 @@ from .phases import choose_binning_of_phases as choose_binning_of_phases
 from .phases import read_phases as read_phases
 from .reading import check_names as check_names
 from .reading import images_in as images_in
+from .reading import micrographs_in as micrographs_in
 from .reading import read_folder as read_folder
 from .reading import read_micrograph as read_micrograph
 from .residence import bytes_on_device as bytes_on_device

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from idml_jax.data.annotated import tried
 from idml_jax.data.classified import ClassifiedSet, in_same_channels
 from idml_jax.data.micrograph import Micrograph
-from idml_jax.data.reading import MAX_PIXELS, check_names, images_in, read_micrograph
+from idml_jax.data.reading import MAX_PIXELS, check_names, micrographs_in, read_micrograph
 from idml_jax.data.specimens import SPECIMEN
 from idml_jax.data.tables import FILE, Row, read_rows
-from idml_jax.errors import InputError, listed, refuse_all
+from idml_jax.errors import listed, refuse_all
 
 CLASS = "class"
 """Column of a table that says which class a file is of."""
@@ -149,10 +149,7 @@ def _matched(
 ) -> tuple[dict[pathlib.Path, Row], list[str]]:
     """The row of each file that has one, and what is wrong with the others."""
     _, found = read_rows(table, filled=(FILE, column), filled_if_there=(SPECIMEN,))
-    if not folder.is_dir():
-        what = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{folder}: {what}; name a folder that holds micrographs.")
-    check_names(paths := images_in(folder, "micrograph"))
+    check_names(paths := micrographs_in(folder))
     by_file = {path.stem: path for path in paths} | {path.name: path for path in paths}
     lines: dict[pathlib.Path, list[Row]] = {path: [] for path in paths}
     absent = []

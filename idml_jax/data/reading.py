@@ -118,16 +118,26 @@ def read_folder(
     >>> micrograph.image.shape, micrograph.pixel_size
     ((8, 8, 1), (1e-08, 1e-08))
     """
-    folder = pathlib.Path(folder)
-    if not folder.is_dir():
-        found = "is a file" if folder.exists() else "does not exist"
-        raise InputError(f"{folder}: {found}; name a folder that holds micrographs.")
-    paths = images_in(folder, "micrograph")
+    paths = micrographs_in(pathlib.Path(folder))
     check_names(paths)
     return [
         read_micrograph(path, pixel_size=pixel_size, crop_bottom=crop_bottom, max_pixels=max_pixels)
         for path in paths
     ]
+
+
+def micrographs_in(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The files of a user's folder of micrographs, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, or none in it.
+    """
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise InputError(f"{folder}: {found}; name a folder that holds micrographs.")
+    return images_in(folder, "micrograph")
 
 
 def images_in(folder: pathlib.Path, wanted: str = "image") -> list[pathlib.Path]:

@@ -127,25 +127,6 @@ def size_of(size: tuple[int, ...], micrographs: Sequence[data.Micrograph]) -> tu
     return side, side
 
 
-def in_channels(micrographs: Sequence[data.Micrograph], channels: int) -> list[data.Micrograph]:
-    """The micrographs with as many channels as a network takes.
-
-    Raises
-    ------
-    InputError
-        If one has another number of them.
-    """
-    if channels == 1:
-        return [each.grey() for each in micrographs]
-    for each in micrographs:
-        if each.image.shape[-1] != channels:
-            raise InputError(
-                f"{each.label}: has {each.image.shape[-1]} channels, and the network was trained "
-                f"on {channels}; give micrographs as those of the training."
-            )
-    return list(micrographs)
-
-
 def _check_channels(micrographs: Sequence[data.Micrograph]) -> None:
     counts = {each.image.shape[-1] for each in micrographs}
     if len(counts) > 1:

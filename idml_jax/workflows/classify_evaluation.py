@@ -14,11 +14,12 @@ from tqdm import tqdm
 from idml_jax import data, evaluation, report, training
 from idml_jax.errors import listed
 from idml_jax.typing import Array
-from idml_jax.workflows.classify_data import in_channels, squares_of
+from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.classify_evaluate import Config
 from idml_jax.workflows.classify_figures import examples_figure
 from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_study import counts_of
+from idml_jax.workflows.classify_uses import shares_of
 from idml_jax.workflows.duplicates import check_once
 from idml_jax.workflows.provenance import end_page
 
@@ -38,15 +39,13 @@ def evaluate(config: Config) -> str:
         pixel_size=config.pixel_size,
         crop_bottom=config.crop_bottom,
     )
-    micrographs, labels = in_channels(known.micrographs, classifier.channels), known.labels
+    micrographs = [with_channels(each, classifier.channels) for each in known.micrographs]
+    labels = known.labels
     check_once(micrographs)
     data.check_sizes(micrographs, size=size)
     _tell_seen(micrographs, trained.get("digests", {}))
-    told = []
-    for micrograph in tqdm(micrographs, desc="micrographs", unit="image", delay=2):
-        squares = squares_of([micrograph], np.zeros(1, int), size)
-        told.append(squares.of_sources(classifier.predict(squares.images))[0])
-    shares = np.array(told)
+    bar = tqdm(micrographs, desc="micrographs", unit="image", delay=2)
+    shares = np.array([shares_of(each, classifier, size) for each in bar])
     counts = counts_of(labels, shares)
     scores = intervals_of(micrographs, labels, shares, classes)
     rows = table_of(scores, classes, counts)

@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from idml_jax import data, report, training
 from idml_jax.errors import InputError
-from idml_jax.workflows.classify_data import in_channels, squares_of
+from idml_jax.workflows.channels import with_channels
+from idml_jax.workflows.classify_data import squares_of
 from idml_jax.workflows.classify_predict import Config
 
 
@@ -24,7 +25,9 @@ def predict(config: Config) -> str:
     paths = paths_of(config.images)
     for path, truth in tqdm(paths, desc="micrographs", unit="image", delay=2):
         try:
-            shares = shares_of(path, config, classifier, size)
+            micrograph = data.read_micrograph(path, crop_bottom=config.crop_bottom)
+            micrograph = with_channels(micrograph, classifier.channels)
+            shares = shares_of(micrograph, classifier, size)
         except InputError as error:
             wrong.append(str(error))
             continue
@@ -56,14 +59,9 @@ def paths_of(images: pathlib.Path) -> list[tuple[pathlib.Path, str | None]]:
 
 
 def shares_of(
-    path: pathlib.Path,
-    config: Config,
-    classifier: training.TrainedClassifier,
-    size: tuple[int, int],
+    micrograph: data.Micrograph, classifier: training.TrainedClassifier, size: tuple[int, int]
 ) -> Float[np.ndarray, " classes"]:
     """Probabilities of the classes of one micrograph: the mean over its squares."""
-    micrograph = data.read_micrograph(path, crop_bottom=config.crop_bottom)
-    (micrograph,) = in_channels([micrograph], classifier.channels)
     squares = squares_of([micrograph], np.zeros(1, int), size)
     return squares.of_sources(classifier.predict(squares.images))[0]
 

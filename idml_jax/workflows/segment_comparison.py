@@ -24,10 +24,7 @@ from idml_jax.workflows.segment_fold_scores import (
     shown,
     table_of,
 )
-from idml_jax.workflows.segment_study import NETWORK, fitted
-
-FLOORS = ("threshold (Otsu)", "random forest")
-"""What a network has to beat."""
+from idml_jax.workflows.segment_study import FLOORS, NETWORK, fitted
 
 
 def compared(config: Config) -> str:

@@ -94,10 +94,7 @@ def called(config: Config, annotated: data.AnnotatedSet) -> tuple[str, ...]:
 
 def _sides_of_fold(config: Config, path: pathlib.Path) -> tuple[list[str], list[str]]:
     """Names of the micrographs of all folds but one, and of that one."""
-    if not config.images.is_dir():
-        found = "is a file" if config.images.exists() else "does not exist"
-        raise InputError(f"{config.images}: {found}; name a folder that holds micrographs.")
-    names = [each.stem for each in data.images_in(config.images, "micrograph")]
+    names = [each.stem for each in data.micrographs_in(config.images)]
     found = data.read_folds(path, name=config.of)
     folds = data.given_folds(data.numbers_of(names, found, path=path, without=config.without_folds))
     for fold in folds:

@@ -17,6 +17,12 @@ from idml_jax.workflows.segment_train import CHANGES, Config
 
 NETWORK = "U-Net"
 
+FLOORS = {
+    "threshold (Otsu)": training.ThresholdSegmenter,
+    "random forest": training.ForestSegmenter,
+}
+"""What a network has to beat."""
+
 
 def recipe_of(config: Config) -> training.SegmenterRecipe:
     """What the segmenter will be made with."""
@@ -134,10 +140,7 @@ def fitted(
         return passed
 
     if config.floors:
-        for name, kind in (
-            ("threshold (Otsu)", training.ThresholdSegmenter),
-            ("random forest", training.ForestSegmenter),
-        ):
+        for name, kind in FLOORS.items():
             floor = kind.of(parts.train, parts.classes)
             counts[name] = evaluation.pixel_counts(floor, parts.val)
             seconds[name] = lap()

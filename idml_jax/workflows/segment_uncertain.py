@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from idml_jax import data, evaluation, training
 from idml_jax.errors import InputError
+from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.segment_predict import Config
 from idml_jax.workflows.segment_tiles import Tiled
 
@@ -84,19 +85,6 @@ def uncertainty_of(config: Config) -> Uncertainty:
     intervals = evaluation.FractionIntervals.of(np.array(true), fractions, spreads)
     names = tuple(one.name for one in annotated)
     return Uncertainty(segmenter, intervals, config.level, config.uncertainty, names)
-
-
-def with_channels(micrograph: data.Micrograph, channels: int) -> data.Micrograph:
-    """A micrograph with the channels that the network takes."""
-    found = micrograph.image.shape[-1]
-    if found == channels:
-        return micrograph
-    if channels == 1:
-        return micrograph.grey()
-    raise InputError(
-        f"{micrograph.label}: has {found} channels, and the network was trained on {channels}; "
-        "give micrographs as those of the training."
-    )
 
 
 def _fraction_and_spread(

@@ -13,9 +13,10 @@ from tqdm import tqdm
 from idml_jax import data, integration, report, training
 from idml_jax.errors import InputError
 from idml_jax.workflows import characterize, segment_measure, segment_predict
+from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.segment_figures import overlaid
 from idml_jax.workflows.segment_tiles import Tiled
-from idml_jax.workflows.segment_uncertain import segmenter_of, uncertainty_of, with_channels
+from idml_jax.workflows.segment_uncertain import segmenter_of, uncertainty_of
 
 
 def predict(config: segment_predict.Config) -> str:
