@@ -11,7 +11,27 @@ from idml_jax.models.stages import ConvolutionStages, mean_over_space
 from idml_jax.typing import Array, Images
 
 
-class Classifier(nnx.Module):
+class FromFeatures(nnx.Module):
+    """What tells the class of an image from its features: by a last layer that is linear."""
+
+    dropout: nnx.Dropout
+    last: EqualizedLinear
+
+    def __call__(
+        self, images: Images, *, rngs: nnx.Rngs | None = None
+    ) -> Float[Array, "batch classes"]:
+        """Logits: logarithms of the classes' probabilities, but for a constant.
+
+        The random numbers are for `dropout`, while the network is trained.
+        """
+        return self.last(self.dropout(self.features(images), rngs=rngs))
+
+    def features(self, images: Images) -> Float[Array, "batch embedding"]:
+        """The embedding of each image, which the last layer is linear in."""
+        raise NotImplementedError
+
+
+class Classifier(FromFeatures):
     """Which class an image belongs to, and the features that tell.
 
     Convolutions on coarser and coarser grids, the mean over the coarsest, and two
@@ -69,21 +89,12 @@ class Classifier(nnx.Module):
         self.dropout = nnx.Dropout(dropout)
         self.last = EqualizedLinear(embedding, classes, gain=1.0, rngs=rngs)
 
-    def __call__(
-        self, images: Images, *, rngs: nnx.Rngs | None = None
-    ) -> Float[Array, "batch classes"]:
-        """Logits: logarithms of the classes' probabilities, but for a constant.
-
-        The random numbers are for `dropout`, while the network is trained.
-        """
-        return self.last(self.dropout(self.features(images), rngs=rngs))
-
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The embedding of each image, which the last layer is linear in."""
         return leaky(self.dense(mean_over_space(self.stages(images)[-1])))
 
 
-class MaxPoolingClassifier(nnx.Module):
+class MaxPoolingClassifier(FromFeatures):
     """Few convolutions, the largest of two by two pixels after each, and one dense layer.
 
     With three of them it is after a network for micrographs of titanium alloys [1]_, but for the
@@ -133,12 +144,6 @@ class MaxPoolingClassifier(nnx.Module):
         self.norms = nnx.List(normalization_of(normalization, after, rngs) for after in features)
         self.dropout = nnx.Dropout(dropout)
         self.last = EqualizedLinear(features[-1], classes, gain=1.0, rngs=rngs)
-
-    def __call__(
-        self, images: Images, *, rngs: nnx.Rngs | None = None
-    ) -> Float[Array, "batch classes"]:
-        """Logits, as those of `Classifier`."""
-        return self.last(self.dropout(self.features(images), rngs=rngs))
 
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The mean over space of what the last convolution finds."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from flax import nnx
 from jaxtyping import Float
 
+from idml_jax.models.classifiers import FromFeatures
 from idml_jax.models.equivariant import GroupConvolutions, halved
 from idml_jax.models.layers import EqualizedLinear, leaky
 from idml_jax.models.normalization import Normalization
@@ -12,7 +13,7 @@ from idml_jax.models.stages import mean_over_space
 from idml_jax.typing import Array, Images
 
 
-class EquivariantClassifier(nnx.Module):
+class EquivariantClassifier(FromFeatures):
     """Which class an image belongs to, by a `Classifier` of group convolutions.
 
     An image that is turned by a quarter or mirrored has the same features and the same class,
@@ -73,12 +74,6 @@ class EquivariantClassifier(nnx.Module):
         self.dense = EqualizedLinear(features[-1], embedding, rngs=rngs)
         self.dropout = nnx.Dropout(dropout)
         self.last = EqualizedLinear(embedding, classes, gain=1.0, rngs=rngs)
-
-    def __call__(
-        self, images: Images, *, rngs: nnx.Rngs | None = None
-    ) -> Float[Array, "batch classes"]:
-        """Logits, as those of `Classifier`."""
-        return self.last(self.dropout(self.features(images), rngs=rngs))
 
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The embedding of each image, the same for all eight ways that it can lie."""

@@ -4,13 +4,14 @@ import jax
 from flax import nnx
 from jaxtyping import Float
 
+from idml_jax.models.classifiers import FromFeatures
 from idml_jax.models.layers import EqualizedLinear
 from idml_jax.models.resnet import Depth, ResNet
 from idml_jax.models.stages import mean_over_space
 from idml_jax.typing import Array, Images
 
 
-class ResNetClassifier(nnx.Module):
+class ResNetClassifier(FromFeatures):
     """Which class an image belongs to, by the mean of what a residual network finds in it.
 
     Parameters
@@ -51,12 +52,6 @@ class ResNetClassifier(nnx.Module):
         self.encoder = ResNet(in_features, depth, rngs=rngs)
         self.dropout = nnx.Dropout(dropout)
         self.last = EqualizedLinear(self.encoder.features[-1], classes, gain=1.0, rngs=rngs)
-
-    def __call__(
-        self, images: Images, *, rngs: nnx.Rngs | None = None
-    ) -> Float[Array, "batch classes"]:
-        """Logits, as those of `Classifier`."""
-        return self.last(self.dropout(self.features(images), rngs=rngs))
 
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The mean over space of what the residual network finds on its coarsest grid."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from idml_jax import report
 from idml_jax.workflows.classify_compare import Config
-from idml_jax.workflows.classify_folds import INNER, Answer, Judged
+from idml_jax.workflows.classify_folds import INNER, Answer, Judged, chosen_of
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
 from idml_jax.workflows.classify_ways import GRIDS
 from idml_jax.workflows.provenance import end_page
@@ -61,9 +61,8 @@ def write_page(
         page.table(
             ("by", *(f"fold {fold.name}" for fold in known.folds)),
             [
-                (way, *(_text(answer.chosen) for answer in found))
-                for way, found in answers.items()
-                if any(answer.chosen for answer in found)
+                (way, *(_text(chosen) for chosen in found))
+                for way, found in chosen_of(answers).items()
             ],
         )
     page.section("Folds")

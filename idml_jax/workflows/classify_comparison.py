@@ -19,6 +19,7 @@ from idml_jax.workflows.classify_folds import (
     Judged,
     answers_of,
     check_fits,
+    chosen_of,
     told_by,
 )
 from idml_jax.workflows.classify_scores import (
@@ -32,6 +33,7 @@ from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_study import trained
 from idml_jax.workflows.classify_ways import CLASSIFIERS, FEATURES, grid_of, with_learner
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
+from idml_jax.workflows.over_folds import judged_by
 
 NETWORK = "network"
 INSIDE = "the best by inner folds"
@@ -141,16 +143,9 @@ def result_of(
     """Every number, for JSON."""
     return {
         "classes": list(known.classes),
-        "folds": {
-            fold.name: [known.micrographs[place].name for place in fold.judged]
-            for fold in known.folds
-        },
+        "folds": judged_by(known.folds, known.micrographs),
         "scores": [each.plain() for each in scores],
-        "chosen": {
-            way: [answer.chosen for answer in found]
-            for way, found in answers.items()
-            if any(answer.chosen for answer in found)
-        },
+        "chosen": chosen_of(answers),
     }
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from idml_jax import evaluation
 from idml_jax.workflows.classify_folds import Answer, Judged
+from idml_jax.workflows.over_folds import by_specimen, mean_and_deviation
 
 SCORES = ("MAE", "RMSE", "R2")
 
@@ -28,7 +29,8 @@ class Errors(NamedTuple):
         values = [each[name] for each in self.folds if np.isfinite(each[name])]
         if not values:
             return "-"
-        return f"{np.mean(values):.4g} +- {np.std(values, ddof=min(1, len(values) - 1)):.2g}"
+        mean, deviation = mean_and_deviation(values)
+        return f"{mean:.4g} +- {deviation:.2g}"
 
 
 def errors_of(way: str, known: Judged, answers: Sequence[Answer]) -> Errors:
@@ -42,7 +44,6 @@ def errors_of(way: str, known: Judged, answers: Sequence[Answer]) -> Errors:
         A fold each.
     """
     folds, true, told = [], [], []
-    of_specimens: dict[str, list[float]] = {}
     for fold, answer in zip(known.folds, answers, strict=True):
         values, found = known.targets[fold.judged], answer.told[:, 0]
         folds.append(
@@ -54,9 +55,9 @@ def errors_of(way: str, known: Judged, answers: Sequence[Answer]) -> Errors:
         )
         true.append(values)
         told.append(found)
-        for place, off in zip(fold.judged, np.abs(found - values), strict=True):
-            of_specimens.setdefault(known.micrographs[place].specimen, []).append(float(off))
-    interval = evaluation.bootstrap_mean([np.array(each) for each in of_specimens.values()])
+    off = [np.abs(found - values) for found, values in zip(told, true, strict=True)]
+    groups = by_specimen(known.folds, known.micrographs, off)
+    interval = evaluation.bootstrap_mean(groups)
     return Errors(way, folds, interval, r2(np.concatenate(true), np.concatenate(told)))
 
 
@@ -96,7 +97,6 @@ def numbers_of(errors: Sequence[Errors]) -> tuple[list[str], list[list[Any]]]:
     for each in errors:
         row: list[Any] = [each.way]
         for name in SCORES:
-            values = [fold[name] for fold in each.folds]
-            row += [float(np.mean(values)), float(np.std(values, ddof=min(1, len(values) - 1)))]
+            row += mean_and_deviation([fold[name] for fold in each.folds])
         rows.append([*row, *map(float, each.interval), each.r2])
     return head, rows

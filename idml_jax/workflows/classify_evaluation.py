@@ -18,9 +18,10 @@ from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.classify_evaluate import Config
 from idml_jax.workflows.classify_figures import examples_figure
 from idml_jax.workflows.classify_sets import read_known
-from idml_jax.workflows.classify_study import counts_of
+from idml_jax.workflows.classify_study import counts_of, taken_of
 from idml_jax.workflows.classify_uses import shares_of
 from idml_jax.workflows.duplicates import check_once
+from idml_jax.workflows.over_folds import by_specimen
 from idml_jax.workflows.provenance import end_page
 
 OF_ALL = ("accuracy", "macro-F1")
@@ -108,14 +109,9 @@ def intervals_of(
     intervals : dict from str to Interval
         NaN of a class for which a score says nothing.
     """
-    of_specimens: dict[str, list[np.ndarray]] = {}
-    for one, label, row in zip(micrographs, labels, shares, strict=True):
-        taken = np.zeros((len(classes), len(classes)), int)
-        taken[label, row.argmax()] = 1
-        of_specimens.setdefault(one.specimen, []).append(taken)
-    found = evaluation.bootstrap_score(
-        [np.array(each) for each in of_specimens.values()], _every_score
-    )
+    everything = data.Fold("all", np.arange(0), np.arange(len(micrographs)))
+    groups = by_specimen([everything], micrographs, [taken_of(labels, shares)])
+    found = evaluation.bootstrap_score(groups, _every_score)
     names = [*OF_ALL, *(f"{score}, {name}" for score in OF_CLASSES for name in classes)]
     return {
         name: evaluation.Interval(*(part[place] for part in found))

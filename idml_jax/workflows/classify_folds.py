@@ -148,6 +148,15 @@ def told_by(
     return Answer(judged.of_sources(told), len(part), chosen, inner)
 
 
+def chosen_of(answers: Mapping[str, Sequence[Answer]]) -> dict[str, list[dict[str, Any]]]:
+    """What inner folds chose for each fold, of the ways of which they choose something."""
+    return {
+        way: [answer.chosen for answer in found]
+        for way, found in answers.items()
+        if any(answer.chosen for answer in found)
+    }
+
+
 def inner_folds(
     known: Judged, part: Int[np.ndarray, " part"], seed: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -12,10 +12,18 @@ from tqdm import tqdm
 from idml_jax import data, report
 from idml_jax.workflows.classify_data import size_of, squares_of
 from idml_jax.workflows.classify_errors import Errors, errors_of, numbers_of, table_of
-from idml_jax.workflows.classify_folds import Answer, Judged, answers_of, check_fits, told_by
+from idml_jax.workflows.classify_folds import (
+    Answer,
+    Judged,
+    answers_of,
+    check_fits,
+    chosen_of,
+    told_by,
+)
 from idml_jax.workflows.classify_regress import Config
 from idml_jax.workflows.classify_ways import FEATURES, REGRESSORS, grid_of, with_learner
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
+from idml_jax.workflows.over_folds import judged_by
 from idml_jax.workflows.provenance import end_page
 
 FLOOR = "mean of the training"
@@ -82,10 +90,7 @@ def result_of(
 ) -> dict[str, Any]:
     """Every number, for JSON."""
     return {
-        "folds": {
-            fold.name: [known.micrographs[place].name for place in fold.judged]
-            for fold in known.folds
-        },
+        "folds": judged_by(known.folds, known.micrographs),
         "errors": {
             each.way: {
                 "folds": each.folds,
@@ -94,11 +99,7 @@ def result_of(
             }
             for each in errors
         },
-        "chosen": {
-            way: [answer.chosen for answer in found]
-            for way, found in answers.items()
-            if any(answer.chosen for answer in found)
-        },
+        "chosen": chosen_of(answers),
     }
 
 

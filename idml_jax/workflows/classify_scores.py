@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from idml_jax import evaluation
 from idml_jax.typing import Array
 from idml_jax.workflows.classify_folds import Answer, Judged
-from idml_jax.workflows.classify_study import counts_of, scores_of
+from idml_jax.workflows.classify_study import scores_of, taken_of
+from idml_jax.workflows.over_folds import by_specimen, mean_and_deviation
 
 SCORES = ("accuracy", "macro-F1", "surprise")
 """What is averaged over the folds."""
@@ -32,12 +33,11 @@ class Scores(NamedTuple):
 
     def mean(self, name: str) -> float:
         """Over the folds."""
-        return float(np.mean([each[name] for each in self.folds]))
+        return mean_and_deviation([each[name] for each in self.folds])[0]
 
     def deviation(self, name: str) -> float:
         """The same of the standard deviation."""
-        values = [each[name] for each in self.folds]
-        return float(np.std(values, ddof=min(1, len(values) - 1)))
+        return mean_and_deviation([each[name] for each in self.folds])[1]
 
     def cell(self, name: str) -> str:
         """A cell of a table."""
@@ -63,24 +63,19 @@ def scores_over_folds(way: str, share: float, known: Judged, answers: Sequence[A
     answers : sequence of Answer
         A fold each.
     """
-    folds, counts = [], np.zeros((len(known.classes), len(known.classes)), np.int64)
-    of_specimens: dict[str, list[np.ndarray]] = {}
+    folds, taken = [], []
     for fold, answer in zip(known.folds, answers, strict=True):
         labels = known.targets[fold.judged]
         of_fold = scores_of(labels, answer.told)
         folds.append({name: of_fold[name] for name in SCORES})
-        counts += counts_of(labels, answer.told)
-        for place, shares in zip(fold.judged, answer.told, strict=True):
-            one = np.zeros_like(counts)
-            one[known.targets[place], shares.argmax()] = 1
-            of_specimens.setdefault(known.micrographs[place].specimen, []).append(one)
+        taken.append(taken_of(labels, answer.told))
     return Scores(
         way,
         share,
         float(np.mean([answer.fitted for answer in answers])),
         folds,
-        intervals_of([np.array(each) for each in of_specimens.values()]),
-        counts,
+        intervals_of(by_specimen(known.folds, known.micrographs, taken)),
+        np.concatenate(taken).sum(axis=0),
     )
 
 

@@ -180,6 +180,15 @@ def counts_of(
     )
 
 
+def taken_of(
+    labels: Int[np.ndarray, " count"], shares: Float[np.ndarray, "count classes"]
+) -> Int[np.ndarray, "count classes classes"]:
+    """The same of each by itself: of which class, and for which one it was taken."""
+    taken = np.zeros((len(labels), shares.shape[1], shares.shape[1]), np.int64)
+    taken[np.arange(len(labels)), labels, shares.argmax(axis=1)] = 1
+    return taken
+
+
 def scores_of(
     labels: Int[np.ndarray, " count"], shares: Float[np.ndarray, "count classes"]
 ) -> dict[str, float]:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from idml_jax import data, report
 from idml_jax.errors import listed, refuse_all
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
+from idml_jax.workflows.over_folds import judged_by
 from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_compare import Config
 from idml_jax.workflows.segment_data import called, read_masks
@@ -113,10 +114,7 @@ def result_of(known: Folded, scores: Mapping[str, OverFolds]) -> dict[str, Any]:
     """Every number, for JSON."""
     return {
         "classes": dict(zip(known.names, known.classes, strict=True)),
-        "folds": {
-            fold.name: [known.annotated[place].name for place in fold.judged]
-            for fold in known.folds
-        },
+        "folds": judged_by(known.folds, [one.micrograph for one in known.annotated]),
         "scores": {
             way: {
                 "of all pixels": of.whole,

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from idml_jax import data, evaluation
+from idml_jax.workflows.over_folds import by_specimen, mean_and_deviation
 from idml_jax.workflows.segment_data import AnnotatedSplit
 
 
@@ -44,7 +45,7 @@ class OverFolds(NamedTuple):
         values = values[np.isfinite(values)]
         if not len(values):
             return float("nan"), float("nan")
-        return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)))
+        return mean_and_deviation(values)
 
 
 def scores_of(way: str, known: Folded, done: Mapping[str, Any]) -> OverFolds:
@@ -59,16 +60,12 @@ def scores_of(way: str, known: Folded, done: Mapping[str, Any]) -> OverFolds:
     """
     of_folds = [np.array(done[fold.name][way]["counts"], np.int64) for fold in known.folds]
     total = np.sum([each.sum(axis=0) for each in of_folds], axis=0)
-    of_specimens: dict[str, list[np.ndarray]] = {}
-    for fold, counts in zip(known.folds, of_folds, strict=True):
-        for place, of_image in zip(fold.judged, counts, strict=True):
-            specimen = known.annotated[place].micrograph.specimen
-            of_specimens.setdefault(specimen, []).append(of_image)
+    groups = by_specimen(known.folds, [one.micrograph for one in known.annotated], of_folds)
     return OverFolds(
         total,
         evaluation.pixel_scores(total, known.names),
         [evaluation.pixel_scores(each.sum(axis=0), known.names) for each in of_folds],
-        evaluation.bootstrap_score([np.array(each) for each in of_specimens.values()], _mean_iou),
+        evaluation.bootstrap_score(groups, _mean_iou),
         float(np.mean([done[fold.name][way]["seconds"] for fold in known.folds])),
     )
 
