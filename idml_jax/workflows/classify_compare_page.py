@@ -89,6 +89,9 @@ def curves_figure(scores: Sequence[Scores]) -> Figure:
         count, mean, deviation = curves[way].T
         ax.errorbar(count, mean, deviation, color=colour, marker="o", capsize=3, label=way)
     ax.set_xscale("log")
+    counts = np.unique([curves[way][:, 0] for way in best])
+    ax.set_xticks(counts, [f"{count:g}" for count in counts])
+    ax.minorticks_off()
     ax.set_xlabel("micrographs learned from")
     ax.set_ylabel("accuracy")
     ax.legend(frameon=False, fontsize=8)

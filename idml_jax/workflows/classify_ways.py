@@ -66,7 +66,7 @@ GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "forest": {"learner__max_features": ("sqrt", 0.3), "learner__min_samples_leaf": (1, 3)},
     "neighbours": {"learner__n_neighbors": (5, 1, 3, 9)},
     "svr": {"learner__regressor__C": (10, 1, 100)},
-    "two-point": {"features__pca__n_components": (0.98, 0.9)},
+    "two-point": {"features__pca__n_components": (0.98, 0.999)},
 }
 """What inner folds choose from, of features and of what learns; the first is what is taken without
 them. Of all others nothing is chosen."""
