@@ -13,9 +13,9 @@ from idml_jax.data.crops import (
     Size,
     Turns,
     channels_of,
+    drawn_symmetry,
     in_bytes,
     rows_and_cols,
-    symmetries_of,
     turned,
 )
 from idml_jax.typing import Array, Bytes, Images, Labels
@@ -94,7 +94,7 @@ def random_annotated_crops(
         Number of crops.
     size : int or pair of int
         Their side, or rows and cols, in pixels.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         As for `random_crops`.
     around_classes : float
         Share of the crops that lie around a pixel of a class that is drawn first, each class as
@@ -134,7 +134,7 @@ def random_annotated_crops(
             (rows, cols, resident.images.shape[-1]),
         )
         labels = jax.lax.dynamic_slice(resident.labels[number], tuple(start), (rows, cols))
-        symmetry = jax.random.randint(key, (), 0, symmetries_of(turns, (rows, cols)))
+        symmetry = drawn_symmetry(key, turns, (rows, cols))
         # Both at once, so that they stay together: a label is a channel more.
         both = jnp.concatenate([image.astype(jnp.int16), labels[..., None]], axis=-1)
         both = turned(both, symmetry)

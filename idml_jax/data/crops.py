@@ -15,7 +15,7 @@ from idml_jax.typing import Array, Bytes, Image, Images
 Size: TypeAlias = int | tuple[int, int]
 """Side of a square, or rows and cols; in pixels."""
 
-Turns: TypeAlias = Literal["all", "mirrors", "none"]
+Turns: TypeAlias = Literal["all", "mirrors", "sideways", "none"]
 """Which of their symmetries crops are turned by."""
 
 
@@ -128,10 +128,11 @@ def random_crops(
         Number of crops.
     size : int or pair of int
         Their side, or rows and cols, in pixels.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         Which symmetries: "mirrors" leave rows rows and cols cols, for materials that have
-        directions, as rolled ones; "none" is for those of which even a mirror image is another
-        material, or whose up and down differ.
+        directions, as rolled ones; "sideways" exchanges left and right alone, for those whose up
+        and down differ, as sections through layers; "none" is for those of which even a mirror
+        image is another material.
 
     Returns
     -------
@@ -173,17 +174,33 @@ def random_crops_and_sources(
             (index.astype(start.dtype), start[0], start[1], zero),
             (1, rows, cols, channels),
         )[0]
-        symmetry = jax.random.randint(turn, (), 0, symmetries_of(turns, (rows, cols)))
-        return turned(image, symmetry), index
+        return turned(image, drawn_symmetry(turn, turns, (rows, cols))), index
 
     crops, indices = jax.vmap(crop)(jax.random.split(key, count))
     return crops.astype(jnp.float32) / jnp.float32(255), indices
 
 
-def symmetries_of(turns: Turns, size: tuple[int, int]) -> int:
-    """How many of the symmetries that `turned` counts are meant, of crops of a size."""
-    square = size[0] == size[1]
-    return {"all": 8 if square else 4, "mirrors": 4, "none": 1}[turns]
+def symmetries_of(turns: Turns, size: tuple[int, int]) -> tuple[int, ...]:
+    """Which of the symmetries that `turned` counts are meant, of crops of a size.
+
+    Examples
+    --------
+    >>> symmetries_of("all", (16, 24)), symmetries_of("sideways", (16, 16))
+    ((0, 1, 2, 3), (0, 2))
+    """
+    every = range(8 if size[0] == size[1] else 4)
+    return {
+        "all": tuple(every),
+        "mirrors": tuple(every[:4]),
+        "sideways": (0, 2),
+        "none": (0,),
+    }[turns]
+
+
+def drawn_symmetry(key: PRNGKeyArray, turns: Turns, size: tuple[int, int]) -> Int[Array, ""]:
+    """One of `symmetries_of`, each as likely."""
+    symmetries = jnp.array(symmetries_of(turns, size))
+    return symmetries[jax.random.randint(key, (), 0, len(symmetries))]
 
 
 def turn_at_random(key: PRNGKeyArray, images: Images) -> Images:

@@ -57,7 +57,7 @@ class _Crops:
         rows, cols = self._extent
         micrograph = self._micrographs[source]
         crop = np.asarray(micrograph.image[row : row + rows, col : col + cols])
-        symmetry = int(random.integers(self._symmetries))
+        symmetry = self._symmetries[random.integers(len(self._symmetries))]
         return Cut(_turned(in_bytes(crop, micrograph), symmetry), np.array(source, np.int32))
 
 
@@ -84,7 +84,7 @@ def streamed_crops(
     seed : int
     stream : int
         Another one has other crops.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         As for `random_crops`.
 
     Returns

@@ -43,7 +43,7 @@ class AutoencoderRecipe:
         Whether images tile the plane, if "convolutional".
     shift : float
         Of "rotation-invariant" ones: standard deviation of shifts, in half sides.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         How crops of micrographs are turned at random, as in `data.random_crops`.
     beta : float
         Weight of the divergence: 1 for the evidence's lower bound, more for latents that are

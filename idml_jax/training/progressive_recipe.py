@@ -62,7 +62,7 @@ class Recipe:
     detector : bool
         Whether each image has a contrast and brightness, and its pixels noise, as a detector adds
         them: see `models.Detector`.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         How crops are turned at random: see `data.random_crops`. With all of their symmetries the
         images know no direction, whatever the material does.
     growth : Growth

@@ -56,7 +56,7 @@ class Segmenter:
         What files call the classes.
     binning : int
         Pixels along each side of what is one pixel to the network.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         The symmetries that the images of the training were turned by.
     temperature : float
         What logits are divided by: more than 1 where the network is too sure of itself, as

@@ -32,7 +32,7 @@ class SegmenterRecipe:
         As for `models.UNet`.
     size : pair of int
         Rows and cols of the crops that it is trained on.
-    turns : {"all", "mirrors", "none"}
+    turns : {"all", "mirrors", "sideways", "none"}
         The symmetries that crops are turned by.
     around_classes : float
         Share of the crops that lie around a pixel of a class that is drawn first.

@@ -146,9 +146,10 @@ def turned_members(segmenter: PixelProbabilities, turns: Turns = "all") -> "tupl
     Parameters
     ----------
     segmenter : PixelProbabilities
-    turns : {"all", "mirrors"}
-        All eight symmetries, of which half exchange the sides of an oblong, or the four mirrors:
-        those that the images of its training were turned by, a `Segmenter`'s `turns`.
+    turns : {"all", "mirrors", "sideways"}
+        All eight symmetries, of which half exchange the sides of an oblong, the four mirrors, or
+        left and right exchanged alone: those that the images of its training were turned by, a
+        `Segmenter`'s `turns`.
 
     Raises
     ------
@@ -165,7 +166,8 @@ def turned_members(segmenter: PixelProbabilities, turns: Turns = "all") -> "tupl
             '`turns` is "none": of a network that saw images as they are, turned ones are no kind.'
         )
     exchanged = (False, True) if turns == "all" else (False,)
-    ways = itertools.product(exchanged, (False, True), (False, True))
+    upside_down = (False,) if turns == "sideways" else (False, True)
+    ways = itertools.product(exchanged, upside_down, (False, True))
     return tuple(Turned(segmenter, *way) for way in ways)
 
 

@@ -74,10 +74,11 @@ class Config:
     detector: bool = False
     """Whether the generator gives each image a contrast and brightness of its own and each pixel
     noise, as a detector does: where these change from shot to shot."""
-    turns: Literal["all", "mirrors", "none"] = "all"
+    turns: Literal["all", "mirrors", "sideways", "none"] = "all"
     """How crops are turned at random: by every symmetry of their shape; by those that leave rows
-    rows and cols cols, where the material has directions, as a rolled one; or not at all, where a
-    mirror image is another material."""
+    rows and cols cols, where the material has directions, as a rolled one; by left and right
+    exchanged alone, where up and down differ; or not at all, where a mirror image is another
+    material."""
     loss: Literal["non-saturating", "wasserstein"] = "non-saturating"
     """Logistic loss with R1 penalty, or Wasserstein loss with gradient penalty."""
     augmented: bool = False

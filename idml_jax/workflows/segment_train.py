@@ -83,9 +83,9 @@ class Config:
     """Whether shortcuts from fine grids pass gates."""
     dropout: float = 0.0
     """Share of the coarsest channels left out at random."""
-    turns: Literal["all", "mirrors", "none"] = "all"
-    """How crops are turned: all eight ways, mirrors alone, for materials that have directions, or
-    not."""
+    turns: Literal["all", "mirrors", "sideways", "none"] = "all"
+    """How crops are turned: all eight ways, mirrors alone, for materials that have directions,
+    left and right exchanged alone, for sections through layers, or not."""
     around_classes: float = 0.5
     """Share of the crops that lie around a pixel of a class that is drawn first: what is rare is
     seen by it."""

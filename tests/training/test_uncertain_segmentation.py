@@ -57,7 +57,7 @@ def segmenter(dropout=0.5, *, features=(3, 3), classes=(0, 1, 2), seed=0):
     return training.Segmenter(network, *moments, classes)
 
 
-@pytest.mark.parametrize(("turns", "count"), [("all", 8), ("mirrors", 4)])
+@pytest.mark.parametrize(("turns", "count"), [("all", 8), ("mirrors", 4), ("sideways", 2)])
 def test_each_turn_is_another_one_and_is_undone(turns, count):
     inner = Same()
     image = np.random.default_rng(1).random((5, 7, 2)).astype(np.float32)
@@ -69,6 +69,8 @@ def test_each_turn_is_another_one_and_is_undone(turns, count):
     expected = [np.rot90(part, k) for part in (image, image[::-1]) for k in range(4)]
     if turns == "mirrors":
         expected = [each for each in expected if each.shape == image.shape]
+    if turns == "sideways":
+        expected = [image, image[:, ::-1]]
     assert {each.tobytes() for each in inner.seen} == {each.tobytes() for each in expected}
 
 
