@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 from tqdm import tqdm
 
-from idml_jax import data, evaluation, training
-from idml_jax.errors import InputError
+from idml_jax import data, evaluation, models, training
+from idml_jax.errors import InputError, listed
 from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.segment_predict import Config
 from idml_jax.workflows.segment_tiles import Tiled
@@ -106,6 +106,11 @@ def _members(config: Config) -> list[training.PixelProbabilities]:
                 f"{config.run}: trained with --turns none, so that turned images are none of its "
                 "kind; use --uncertainty dropout or ensemble."
             )
+        if isinstance(first.network, models.EquivariantUNet):
+            raise InputError(
+                f"{config.run}: trained with --symmetric, so that it says the same of turned "
+                "images; use --uncertainty dropout or ensemble."
+            )
         return [*training.turned_members(tiled(first), first.turns)]
     if config.uncertainty == "dropout":
         if not training.dropout_of(first):
@@ -169,7 +174,7 @@ def _annotated(config: Config, segmenter: training.UncertainSegmenter) -> list[d
         crop_bottom = of_training["crop_bottom"]
         if known := sorted(trained & {*names}):
             raise InputError(
-                f"--others: trained on {', '.join(known[:8])}, to which intervals are to be "
+                f"--others: trained on {listed(known)}, to which intervals are to be "
                 "fitted; train all runs with the same --split, or give other micrographs by "
                 "--annotated IMAGES MASKS."
             )

@@ -70,14 +70,14 @@ def others_place(tmp_path_factory):
 
 @pytest.fixture
 def other(trained, idml, others_place, folders):
-    """A run of another seed, with dropout, of the same split; and one of another split."""
+    """A run of another seed, with dropout, of the same split; a symmetric one of another split."""
     if (others_place / "mixed" / "report.html").exists():
         return others_place
     few = ("--steps", 4, "--seed", 1, "--dropout", 0.5, "--no-floors")
     status, _, error = idml(*trained[1], *few, "--run", others_place / "same")
     assert status == 0, error
     (folders / "other.json").write_text(json.dumps({"train": list("ae"), "val": ["b"]}))
-    split = ("--split", folders / "other.json")
+    split = ("--split", folders / "other.json", "--symmetric")
     status, _, error = idml(*trained[1], *few, *split, "--run", others_place / "mixed")
     assert status == 0, error
     return others_place
@@ -217,6 +217,7 @@ def test_intervals_that_cannot_be_promised_are_refused(idml, run, other, given, 
         ((*first, *turns, "--others", other / "same"), "give both"),
         ((*first, "--uncertainty", "ensemble", "--others", run), "each run once"),
         ((*first, "--uncertainty", "ensemble", "--others", other / "mixed"), "trained on e, to"),
+        (("--run", other / "mixed", *turns), "trained with --symmetric, so that it says the same"),
         ((*first, *turns, "--level", 1), "--level (=1.0) must lie between 0 and 1"),
         ((*first, *turns, "--draws", 1), "two at least"),
         ((*first, "--maps"), "--maps and --annotated are of --uncertainty"),
