@@ -50,8 +50,11 @@ STUDIES: dict[Name, Study] = {
         "Super1",
         ("matrix", "secondary", "tertiary"),
         training.SegmenterRecipe(
-            around_classes=0.1,
-            changes=data.Changes(),
+            features=(16, 32, 64, 128, 128),
+            size=(192, 192),
+            batch=6,
+            steps=950,
+            around_classes=0.2,
         ),
     ),
     # The oxide is told by what is above and below it, hundreds of pixels away, the cracks by a few
@@ -149,6 +152,9 @@ def main(config: Config) -> None:
             judge=evaluation.judge_pixels(other),
         )
         scored(name, "U-Net", segmenter, began)
+        members = training.turned_members(segmenter, segmenter.turns)
+        way = f"U-Net, mean of {len(members)} turns"
+        scored(name, way, training.UncertainSegmenter(members), began)
 
     compared(f"all {len(known)}", known, config.steps or study.recipe.steps)
     if config.singly:
@@ -156,7 +162,7 @@ def main(config: Config) -> None:
             compared(each.name, [each], config.single_steps)
     print(report.aligned_text(rows))
     if config.singly:
-        for way in ("random forest", "U-Net"):
+        for way in dict.fromkeys(row[1] for row in rows[1:]):
             single = [results[f"{each.name}, {way}"]["mean IoU"] for each in known]
             print(
                 f"{way}, of one: mean IoU {np.mean(single):.3f} +- {np.std(single, ddof=1):.3f}, "

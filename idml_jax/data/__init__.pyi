@@ -38,6 +38,8 @@ from .labelled import ValuedSet as ValuedSet
 from .labelled import read_labelled as read_labelled
 from .labelled import read_valued as read_valued
 from .labels import read_labels as read_labels
+from .local_contrast import local_contrast as local_contrast
+from .local_contrast import local_contrast_reach as local_contrast_reach
 from .micrograph import Micrograph as Micrograph
 from .phases import Phases as Phases
 from .phases import choose_binning_of_phases as choose_binning_of_phases

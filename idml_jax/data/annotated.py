@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Int
 
 from idml_jax.data.labels import read_labels
+from idml_jax.data.local_contrast import local_contrast
 from idml_jax.data.micrograph import Micrograph
 from idml_jax.data.reading import MAX_PIXELS, check_names, images_in, read_micrograph
 from idml_jax.errors import SHOWN, InputError, listed
@@ -60,6 +61,11 @@ class Annotated:
         values = np.arange(-1, labels.max(initial=-1) + 1)
         counts = np.stack([(labels == value).sum(axis=(1, 3)) for value in values], axis=-1)
         return Annotated(micrograph, values[counts.argmax(axis=-1)].astype(np.int32))
+
+    def in_local_contrast(self, window: int) -> "Annotated":
+        """The same in units of how grey values vary around each pixel: see `local_contrast`."""
+        image = np.asarray(local_contrast(self.micrograph.image[None], window))[0]
+        return Annotated(dataclasses.replace(self.micrograph, image=image), self.labels)
 
 
 class AnnotatedSet(NamedTuple):

@@ -41,10 +41,10 @@ from .regression import RegressionRecipe as RegressionRecipe
 from .regression import Surrogate as Surrogate
 from .regression import load_surrogate as load_surrogate
 from .regression import train_regressor as train_regressor
-from .segmentation import Segmenter as Segmenter
 from .segmentation import load_segmenter as load_segmenter
 from .segmentation import train_segmenter as train_segmenter
 from .segmentation_losses import SegmentationLoss as SegmentationLoss
+from .segmenter import Segmenter as Segmenter
 from .segmenter_recipe import SegmenterRecipe as SegmenterRecipe
 from .uncertain_segmentation import AskedSegmenter as AskedSegmenter
 from .uncertain_segmentation import PixelProbabilities as PixelProbabilities

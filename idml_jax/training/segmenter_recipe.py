@@ -16,7 +16,7 @@ from idml_jax.training.segmentation_losses import SegmentationLoss
 PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
 """What tells the class of each pixel."""
 
-NEWER_FIELDS = ("binning", "symmetric")
+NEWER_FIELDS = ("binning", "symmetric", "local_contrast")
 """Those that came after runs whose folders do not know them."""
 
 
@@ -62,6 +62,9 @@ class SegmenterRecipe:
         Pixels along each side of the blocks that are made one before the network sees them: it sees
         so many times as far in the same time, and nothing finer. Answers are given at full
         resolution.
+    local_contrast : int
+        Side, in pixels, of the square around each pixel that its grey value is taken relative to:
+        see `data.local_contrast`. 0 for micrographs as they are.
     encoder : {18, 34, 50}, optional
         In place of a U-Net's own way down a residual network of that depth; then `features` are
         the five of `models.EncoderUNet`'s way up.
@@ -97,6 +100,7 @@ class SegmenterRecipe:
     frozen: bool = False
     binning: int = 1
     symmetric: bool = False
+    local_contrast: int = 0
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
@@ -106,6 +110,11 @@ class SegmenterRecipe:
             )
         if self.binning < 1:
             raise ValueError(f"`binning` (={self.binning}) must be at least 1.")
+        if self.local_contrast < 0 or 0 < self.local_contrast < 3:
+            raise ValueError(
+                f"`local_contrast` (={self.local_contrast}) must be at least 3 pixels, or 0 for "
+                "none."
+            )
         if self.symmetric and (self.encoder is not None or self.residual or self.attention):
             raise ValueError(
                 f"`symmetric` goes with none of `encoder` (={self.encoder}), `residual` "

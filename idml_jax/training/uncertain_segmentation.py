@@ -17,7 +17,7 @@ from jaxtyping import Float, Shaped, UInt8
 from scipy import special
 
 from idml_jax.data import Turns
-from idml_jax.training.segmentation import Segmenter
+from idml_jax.training.segmenter import Segmenter
 from idml_jax.typing import Array, Image, Images
 
 
@@ -197,14 +197,8 @@ def thinned_members(segmenter: Segmenter, draws: int, *, seed: int = 0) -> tuple
     for layer in _dropouts(thinned):
         # And nothing else: in training, a normalization takes the moments of what it is given.
         layer.deterministic = False
-    given = thinned, segmenter.mean, segmenter.deviation, segmenter.classes
-    options = {
-        "binning": segmenter.binning,
-        "turns": segmenter.turns,
-        "temperature": segmenter.temperature,
-    }
     keys = jax.random.split(jax.random.key(seed), draws)
-    return tuple(Segmenter(*given, **options, key=key) for key in keys)
+    return tuple(segmenter.replaced(network=thinned, key=key) for key in keys)
 
 
 def dropout_of(segmenter: Segmenter) -> float:

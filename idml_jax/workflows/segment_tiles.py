@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from idml_jax import data, integration, training
-from idml_jax.training.segmentation import FRAME
+from idml_jax.training.segmenter import FRAME
 from idml_jax.typing import Array, Image, Images
 
 TILE = 512

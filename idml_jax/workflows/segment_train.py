@@ -11,7 +11,7 @@ from idml_jax.workflows.options import plain_options
 CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
 """How crops are changed."""
 
-NEWER_OPTIONS = ("binning", "symmetric", "fold_file", "fold", "without_folds")
+NEWER_OPTIONS = ("binning", "symmetric", "local_contrast", "fold_file", "fold", "without_folds")
 """Those that came after runs whose folders do not know them."""
 
 
@@ -73,6 +73,10 @@ class Config:
     binning: int = 1
     """Pixels along each side of the blocks that the network sees as one: it sees so many times as
     far. Its answers have all pixels, and --size is in blocks."""
+    local_contrast: int = 0
+    """Side, in pixels, of the square around each pixel by whose mean and deviation its grey value
+    is measured: for micrographs of uneven light, or of which one has more contrast than another. It
+    is to be large beside what is to be told. 0 for micrographs as they are."""
     size: tuple[int, ...] = (160,)
     """Side of the crops that are trained on, or rows and cols: what tells a class has to fit."""
     normalization: Literal["batch", "group", "none"] = "batch"
@@ -159,6 +163,11 @@ class Config:
             raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"--patience (={self.patience}) must be at least 1.")
+        if self.local_contrast < 0 or 0 < self.local_contrast < 3:
+            raise InputError(
+                f"--local-contrast (={self.local_contrast}) is the side of a square of at least 3 "
+                "pixels, or 0 for none."
+            )
         if self.binning < 1:
             raise InputError(f"--binning (={self.binning}) must be at least 1.")
         if self.split is None and self.fold_file is None and self.of is not None:

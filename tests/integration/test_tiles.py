@@ -62,11 +62,12 @@ def test_a_halo_that_is_too_small_shows():
     assert abs(found - blurred(image)).max() > 1e-3
 
 
-def test_a_network_says_the_same_by_tiles(standard_promotion):
+@pytest.mark.parametrize("window", [0, 9])
+def test_a_network_says_the_same_by_tiles(window, standard_promotion):
     network = UNet(1, 3, features=(4, 6, 8), rngs=nnx.Rngs(0))
     network.eval()
     mean, deviation = np.array([[0.4], [0.2]], np.float32)
-    segmenter = Segmenter(network, mean, deviation, (0, 1, 2))
+    segmenter = Segmenter(network, mean, deviation, (0, 1, 2), window=window)
     image = np.random.default_rng(0).random((150, 170, 1)).astype(np.float32)
     halo = segmenter.reach + -segmenter.reach % segmenter.multiple
     found = predict_in_tiles(

@@ -209,6 +209,27 @@ def test_a_network_that_sees_blocks_answers_for_pixels(tmp_path):
     np.testing.assert_array_equal(again.predict(image), shares)
 
 
+def test_a_network_that_sees_local_contrast_says_the_same_of_a_fainter_image(tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=3, local_contrast=11)
+    segmenter = training.train_segmenter(annotated(2), CLASSES, recipe, run=tmp_path)
+    image = annotated(1, seed=4, side=64)[0].micrograph.image
+    shares = segmenter.predict(image)
+    assert np.ptp(shares) > 1e-2
+    np.testing.assert_allclose(segmenter.predict(0.6 + 0.2 * image), shares, atol=1e-3)
+    # It is trained on what it sees afterwards.
+    seen = np.asarray(data.local_contrast(image[None], 11))
+    plain = segmenter.replaced(window=0)
+    np.testing.assert_allclose(plain(seen)[0], shares, atol=1e-5)
+    assert segmenter.reach == plain.reach + data.local_contrast_reach(11)
+    moments = [one.in_local_contrast(11).micrograph.image for one in annotated(2)]
+    np.testing.assert_allclose(segmenter.mean, np.mean(moments), rtol=1e-5)
+    again = training.load_segmenter(tmp_path)
+    np.testing.assert_array_equal(again.predict(image), shares)
+    assert "local_contrast" not in RECIPE.plain()
+    with pytest.raises(ValueError, match="`local_contrast` .=2. must be at least 3"):
+        dataclasses.replace(RECIPE, local_contrast=2)
+
+
 def test_the_recipe_writes_down_what_is_newer_only_where_it_is_used():
     assert "binning" not in RECIPE.plain()
     binned = dataclasses.replace(RECIPE, binning=2)

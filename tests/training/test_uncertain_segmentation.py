@@ -11,7 +11,7 @@ from scipy import special
 
 from idml_jax import training
 from idml_jax.models import UNet
-from idml_jax.training import segmentation
+from idml_jax.training import segmenter as segmenters
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -155,7 +155,7 @@ def test_segmenters_of_one_structure_are_compiled_once(monkeypatch):
         traced.append(images.shape)
         return (images - 0.5) / 0.3
 
-    monkeypatch.setattr(segmentation, "standardized", counted)
+    monkeypatch.setattr(segmenters, "standardized", counted)
     for seed in range(3):
         segmenter(features=(3, 5), seed=seed).predict(IMAGE)
     assert len(traced) == 1

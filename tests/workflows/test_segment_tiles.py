@@ -6,7 +6,7 @@ from flax import nnx
 
 from idml_jax import data, evaluation, training
 from idml_jax.models import UNet
-from idml_jax.training import segmentation
+from idml_jax.training import segmenter as segmenters
 from idml_jax.workflows.segment_tiles import FEW_SIZES, Tiled, asked_through
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -32,13 +32,13 @@ def test_images_of_many_sizes_are_told_as_they_are_by_one_program(monkeypatch):
     plain = segmenter()
     whole = [plain.predict(one.micrograph.image) for one in given]
     shapes = []
-    probabilities = segmentation._probabilities
+    probabilities = segmenters._probabilities
 
     def asked(*arguments):
         shapes.append(arguments[-1].shape)
         return probabilities(*arguments)
 
-    monkeypatch.setattr(segmentation, "_probabilities", asked)
+    monkeypatch.setattr(segmenters, "_probabilities", asked)
     tiled = Tiled(plain, 128)
     for one, expected in zip(given, whole, strict=True):
         # At the borders too.
