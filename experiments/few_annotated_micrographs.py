@@ -57,22 +57,26 @@ STUDIES: dict[Name, Study] = {
             around_classes=0.2,
         ),
     ),
-    # The oxide is told by what is above and below it, hundreds of pixels away, the cracks by a few
-    # pixels: many levels, few channels at the finest ones, and crops of a third of an image.
+    # The oxide is told by what is above and below it, hundreds of pixels away, so the network sees
+    # whole micrographs, in blocks of as many pixels as a crack is wide. Up is up in a section.
     "coating": Study(
         "nasa-ebc",
         "EBC3",
         ("background", "oxide", "crack"),
         training.SegmenterRecipe(
-            features=(8, 16, 32, 48, 64, 96),
-            size=(384, 384),
-            batch=4,
-            steps=700,
-            turns="mirrors",
+            features=(8, 16, 32, 64, 96, 128),
+            size=(256, 256),
+            binning=4,
+            batch=6,
+            steps=900,
+            turns="sideways",
             class_weights="root",
-            changes=data.Changes(zoom=0.3, angle=5.0, brightness=0.4, contrast=0.3, noise=0.1),
+            changes=data.Changes(
+                zoom=0.4, angle=8.0, elastic=3.0, brightness=0.5, contrast=0.5, noise=0.2
+            ),
         ),
     ),
+    # One micrograph has twenty times the contrast of another.
     "chromium": Study(
         "cr-precipitates",
         None,
@@ -80,8 +84,10 @@ STUDIES: dict[Name, Study] = {
         training.SegmenterRecipe(
             features=(8, 16, 32, 64, 96),
             size=(256, 256),
-            turns="mirrors",
-            changes=data.Changes(zoom=0.4, brightness=0.4, contrast=0.5, noise=0.1),
+            local_contrast=161,
+            steps=350,
+            turns="sideways",
+            changes=data.Changes(zoom=0.4, contrast=0.2, noise=0.1),
         ),
     ),
 }
