@@ -76,7 +76,7 @@ STUDIES: dict[Name, Study] = {
             ),
         ),
     ),
-    # One micrograph has twenty times the contrast of another.
+    # One micrograph has twelve times the contrast of another.
     "chromium": Study(
         "cr-precipitates",
         None,

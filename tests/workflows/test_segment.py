@@ -345,6 +345,7 @@ def test_a_symmetric_network_is_narrower_and_an_older_run_does_not_know_of_it(tm
         (("--encoder", "resnet18", "--features", 4, 8), "five of them with --encoder"),
         (("--symmetric", "--encoder", "resnet18"), "of a plain U-Net: leave off --encoder"),
         (("--symmetric", "--attention"), "of a plain U-Net: leave off --attention"),
+        (("--local-contrast", 2), "--local-contrast (=2) is the side of a square of at least 3"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(idml, given, tmp_path, options, rule):
