@@ -68,7 +68,7 @@ STUDIES: dict[Name, Study] = {
             size=(256, 256),
             binning=4,
             batch=6,
-            steps=900,
+            steps=1500,
             turns="sideways",
             class_weights="root",
             changes=data.Changes(
@@ -85,9 +85,9 @@ STUDIES: dict[Name, Study] = {
             features=(8, 16, 32, 64, 96),
             size=(256, 256),
             local_contrast=161,
-            steps=350,
+            steps=600,
             turns="sideways",
-            changes=data.Changes(zoom=0.4, contrast=0.2, noise=0.1),
+            changes=data.Changes(zoom=0.5, contrast=0.2, noise=0.1),
         ),
     ),
 }
