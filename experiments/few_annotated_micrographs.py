@@ -9,8 +9,8 @@ EBC3, the oxide below an environmental barrier coating, and cracks through it, a
 of a percent of all pixels. `chromium` are precipitates of Z. Xia et al., Phys. Chem. Chem. Phys.
 25, 15970 (2023). Here nothing is pre-trained.
 
-Super3 is the superalloy told from a single micrograph. Which one that is may be luck: `--singly`
-does it with each of Super1's ten in turn.
+Super3 (`--of Super3`) is the superalloy told from a single micrograph. Which one that is may be
+luck: `--singly` does it with each of Super1's ten in turn.
 
 `DATA` is a folder that holds nasa-superalloy, nasa-ebc and cr-precipitates, with their lists.
 Every network is judged by the lists' `val`, which also decides when it is best.
@@ -101,6 +101,8 @@ class Config:
     """Folder that holds those of the studies."""
     study: Name
     """Which."""
+    of: str | None = None
+    """Which of the lists in its folder, in place of the study's: Super3 is one micrograph."""
     run: pathlib.Path = pathlib.Path("runs/few_annotated_micrographs")
     """Folder for the trainings and the tables; a run there goes on."""
     steps: int | None = None
@@ -117,9 +119,10 @@ def main(config: Config) -> None:
     """Train, and print the table."""
     prepare_jax()
     study = STUDIES[config.study]
-    folder, run = config.data / study.folder, config.run / config.study
+    of = config.of or study.of
+    folder, run = config.data / study.folder, config.run / (of or config.study)
     classes = tuple(range(len(study.classes)))
-    split = data.read_split(folder / "splits.json", name=study.of)
+    split = data.read_split(folder / "splits.json", name=of)
     # Some that the lists name are not in the stored copy of the source.
     there = {path.stem for path in (folder / "images").iterdir()}
     known, other = (
@@ -147,9 +150,7 @@ def main(config: Config) -> None:
         began = time.perf_counter()
         scored(name, "random forest", training.ForestSegmenter.of(given, classes), began)
         began = time.perf_counter()
-        recipe = dataclasses.replace(
-            study.recipe, steps=steps, judge_every=max(1, steps // 9), seed=config.seed
-        )
+        recipe = dataclasses.replace(study.recipe, steps=steps, seed=config.seed)
         segmenter = training.train_segmenter(
             given,
             classes,
