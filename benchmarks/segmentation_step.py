@@ -168,7 +168,7 @@ def put(images: Float[np.ndarray, "b r c f"], device: str) -> torch.Tensor:
 def logits_apart(network: UNet | EncoderUNet, images: Any, device: str) -> float:
     """How far logits in float32 are apart, as a share of the largest."""
     structure, values = nnx.split(network)
-    peer, worst = same_network(network).to(device), 0.0
+    peer, found = same_network(network).to(device), []
     for training in (False, True):
 
         def infer(images: Any, training: bool = training) -> Any:
@@ -176,13 +176,13 @@ def logits_apart(network: UNet | EncoderUNet, images: Any, device: str) -> float
 
         with torch.no_grad():
             expected = peer.train(training)(put(images, device))
-        worst = max(worst, _apart(jax.jit(infer)(images), expected))
-    return worst
+        found.append(_apart(jax.jit(infer)(images), expected))
+    return float(np.max(found))
 
 
 def gradients_apart(case: Case, device: str) -> float:
     """The same of the gradients by images, in double precision."""
-    images, worst = np.random.default_rng(1).normal(size=PROVEN), 0.0
+    images, found = np.random.default_rng(1).normal(size=PROVEN), []
     with jax.enable_x64(True):
         structure, values = nnx.split(case.network("float64"))
         values = jax.tree.map(
@@ -200,8 +200,8 @@ def gradients_apart(case: Case, device: str) -> float:
             given = put(images, device).requires_grad_()
             peer.train(training)(given).square().sum().backward()
             assert given.grad is not None
-            worst = max(worst, _apart(jax.jit(jax.grad(squares))(jnp.asarray(images)), given.grad))
-    return worst
+            found.append(_apart(jax.jit(jax.grad(squares))(jnp.asarray(images)), given.grad))
+    return float(np.max(found))
 
 
 def _copied(structure: Any, values: Any, training: bool) -> Any:
@@ -231,7 +231,8 @@ def peer_of(network: EncoderUNet, images: Any, device: str) -> tuple[torch.nn.Mo
     network.encoder.eval()
     expected = network.encoder(images)
     network.encoder.train()
-    return peer, max(_apart(ours, theirs) for ours, theirs in zip(expected, found, strict=True))
+    apart = [_apart(ours, theirs) for ours, theirs in zip(expected, found, strict=True)]
+    return peer, float(np.max(apart))
 
 
 def let_torchvision_import() -> torch.library.Library | None:
@@ -259,9 +260,10 @@ def peers_of(
         if given.smp and isinstance(plain, EncoderUNet):
             peers[SMP], apart[SMP] = peer_of(plain, images, device)
     gradients = gradients_apart(case, device)
-    if not (max(apart.values()) < TOLERANCE and gradients < TOLERANCE_OF_GRADIENTS):
+    values = float(np.max(list(apart.values())))
+    if not (values < TOLERANCE and gradients < TOLERANCE_OF_GRADIENTS):
         raise SystemExit(
-            f"{case.name}: values differ by {max(apart.values()):.1e} and gradients by "
+            f"{case.name}: values differ by {values:.1e} and gradients by "
             f"{gradients:.1e}, more than {TOLERANCE:.0e} and {TOLERANCE_OF_GRADIENTS:.0e}."
         )
     torch.backends.cudnn.allow_tf32 = True  # as XLA does
