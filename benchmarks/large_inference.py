@@ -38,7 +38,7 @@ from jaxtyping import Float
 from benchmarks.timing import print_table
 from benchmarks.torch_segmentation import same_network
 from idml_jax import training
-from idml_jax.training.segmentation import FRAME
+from idml_jax.training.segmenter import FRAME
 from idml_jax.typing import Image
 from idml_jax.workflows.segment_tiles import TILE, Tiled
 
