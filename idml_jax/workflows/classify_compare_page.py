@@ -10,7 +10,7 @@ from idml_jax import report
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import INNER, Answer, Judged, chosen_of
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
-from idml_jax.workflows.classify_ways import GRIDS
+from idml_jax.workflows.classify_ways import GRIDS, left_out
 from idml_jax.workflows.provenance import end_page
 
 SHOWN = 8
@@ -35,7 +35,7 @@ def write_page(
         "Which way tells the classes best?",
         "Mean and standard deviation over the folds; in brackets the interval that holds 95 % of "
         "resampled sets of as many specimens. That one of many ways is the best is chosen by the "
-        "same folds: its score flatters a little.",
+        "same folds: its score flatters a little. " + left_out(config.features, config.classifiers),
     )
     rows = table_of(whole)
     page.table(rows[0], rows[1:])

@@ -19,7 +19,7 @@ from idml_jax.workflows.classify_ways import NEIGHBOURS
 INNER = 3
 """Folds of what a fold is learned from, by which hyperparameters are chosen."""
 
-CALIBRATED = ("svm", "linear-svm")
+CALIBRATED = ("svm", "linear-svm", "chi-squared")
 """What needs two images of each class to learn from."""
 
 

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import f1_score
 
 from idml_jax import data
+from idml_jax.errors import InputError
 from idml_jax.workflows import classify_comparison, classify_ways
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import inner_folds
@@ -173,6 +174,39 @@ def test_inner_folds_choose_the_way_too(idml, images, tmp_path):
         assert inner[each["way"]] == max(inner.values())
     assert "the best by inner folds" in output
     assert "n_neighbors 5 1 3 9" in (run / "report.html").read_text()
+
+
+def test_the_chi_squared_machine_learns_from_histograms_alone(idml, images, tmp_path):
+    run = tmp_path / "run"
+    options = ("--folds", 2, "--classifiers", "chi-squared", "logistic")
+    status, _, error = compare(idml, images, run, *options, "--features", "patterns", "greys")
+    assert status == 0, error
+    line = "chi-squared is of histograms: it is left out with greys, which may be negative."
+    assert line in error and line in (run / "report.html").read_text()
+    ways = {row["by"]: float(row["accuracy"]) for row in rows_of(run / "compared.csv")}
+    assert {*ways} == {"patterns, chi-squared", "patterns, logistic", "greys, logistic"}
+    assert ways["patterns, chi-squared"] > 0.9
+    # What inner folds choose from is what the pipeline has.
+    pipeline = classify_ways.pipeline_of("patterns", "chi-squared", 0)
+    assert {*classify_ways.grid_of("patterns", "chi-squared")} <= {*pipeline.get_params()}
+    # With nothing left to learn from it is refused, and nothing is made positive.
+    alone = ("--features", "greys", "vlad", "--classifiers", "chi-squared")
+    status, _, error = compare(idml, images, tmp_path / "new", *alone)
+    assert (status, error.count("\n")) == (2, 1) and not (tmp_path / "new").exists()
+    assert "left out with greys, vlad, which may be negative. Nothing is left: take one of" in error
+    with pytest.raises(InputError, match="Nothing is left"):
+        classify_ways.pipeline_of("spectrum", "chi-squared", 0)
+
+
+@pytest.mark.parametrize("feature", [*classify_ways.FEATURES])
+def test_what_is_called_a_histogram_is_one(images, tmp_path, feature):
+    config = Config(images, tmp_path, folds=3)
+    known = classify_comparison.read(config).squares
+    made = classify_ways.FEATURES[feature](0)
+    if feature in ("words", "vlad", "keypoints"):
+        made.set_params(words=4, radius=8)
+    found = np.asarray(made.fit_transform(known.images[::4], known.labels[::4]))
+    assert (found.min() >= 0) == (feature in classify_ways.HISTOGRAMS)
 
 
 def test_scores_grow_with_the_micrographs_over_the_same_folds(idml, images, tmp_path):
