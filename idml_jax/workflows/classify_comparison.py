@@ -102,7 +102,7 @@ def read(config: Config) -> Judged:
     Raises
     ------
     InputError
-        If a file cannot be used, files and folds do not fit, a class lacks in one, or two
+        If a file cannot be used, files and folds do not fit, a class is in one only, or two
         micrographs are the same.
     """
     given = read_known(config.images, config.labels, crop_bottom=config.crop_bottom)
@@ -156,6 +156,7 @@ def result_of(
     return {
         "classes": list(known.classes),
         "folds": judged_by(known.folds, known.micrographs),
+        "folds without a class": known.unjudged,
         "scores": [each.plain() for each in scores],
         "chosen": chosen_of(answers),
     }

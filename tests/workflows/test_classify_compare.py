@@ -227,7 +227,10 @@ def test_scores_grow_with_the_micrographs_over_the_same_folds(idml, images, tmp_
 
 def test_too_little_to_learn_from_is_refused_before_anything_is_learned(idml, images, tmp_path):
     for options, rule in (
-        (("--shares", 0.1, "--classifiers", "svm"), "share 0.1: fewer than 2 images of coarse, fi"),
+        (
+            ("--shares", 0.1, "--classifiers", "svm"),
+            "0.1: fewer than 2 images of coarse, fine, noise (fold 1, 2, 3, 4, 5)",
+        ),
         (("--shares", 0.1, "--classifiers", "neighbours"), "fewer than 5 images, for neighbours"),
         (("--shares", 0.1, "--nested"), "fewer than 3 specimens, for inner folds, of coarse, fine"),
         (("--shares", 0, 1), "above 0 and up to 1"),
@@ -281,13 +284,31 @@ def test_leaks_by_specimen_are_named_and_by_specimen_there_are_none(idml, images
         assert len({name.split("/")[1][0] for name in members}) == 2 and len(members) == 12
     for more, rule in (
         ((), "each micrograph is its own specimen; say of which"),
-        (("--specimen-pattern", "[0-9]+", "--folds", 7), "fewer specimens than 7 folds: coarse ha"),
+        (("--specimen-pattern", "[0-9]+", "--folds", 7), "fewer specimens than 7 folds: the set h"),
         (("--specimen-pattern", "fine"), "finds nothing in coarse/0_0, "),
         (("--specimen-pattern", "a", "--specimens", table), "give one"),
         (("--fold-file", table), "--by-specimen and --repeats part at random"),
     ):
         status, _, error = compare(idml, images, run, "--by-specimen", *more, *QUICK)
         assert (status, error.count("\n")) == (2, 1) and rule in error, error
+
+
+def test_a_class_in_one_fold_is_refused_and_a_fold_without_one_is_told_of(idml, images, tmp_path):
+    numbers = {f"{name}/{place // 2}_{place % 2}": place // 2 % 4 for name in CLASSES
+               for place in range(12)}  # fmt: skip
+    numbers |= {name: 1 for name in numbers if name.startswith("noise")}
+    path, run = tmp_path / "folds.json", tmp_path / "run"
+    path.write_text(json.dumps(numbers))
+    status, _, error = compare(idml, images, run, "--fold-file", path, *QUICK)
+    assert (status, error.count("\n")) == (2, 1) and not run.exists()
+    assert f"{path}: fold 1 leaves nothing to learn of noise: each class has to be" in error
+    path.write_text(json.dumps(numbers | {"noise/0_0": 2, "noise/0_1": 2}))
+    status, _, error = compare(idml, images, run, "--fold-file", path, *QUICK[:2], *QUICK[3:])
+    assert status == 0, error
+    line = "Folds without a class, of which they say nothing: fold 0: noise; fold 3: noise."
+    assert line in error and line in (run / "report.html").read_text()
+    result = json.loads((run / "result.json").read_text())
+    assert result["folds without a class"] == {"0": ["noise"], "3": ["noise"]}
 
 
 def test_classes_of_a_table_are_compared_as_those_of_folders(idml, images, tmp_path):
