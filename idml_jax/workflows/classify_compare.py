@@ -43,7 +43,8 @@ class Config:
     distance, which is of histograms: patterns, gradients, words and keypoints, and is left out with
     others; logistic regression, random forest, nearest neighbours."""
     network: bool = False
-    """Whether a network is trained for each fold as well, which takes minutes a fold."""
+    """Whether a network is trained for each fold as well, which takes minutes a fold: as
+    `idml classify train` does by default."""
     steps: int = 600
     """Of such a training."""
     labels: pathlib.Path | None = None

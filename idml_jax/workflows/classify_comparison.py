@@ -144,6 +144,9 @@ def by_network(config: Config, known: Judged, fold: data.Fold, number: int, shar
     folder = f"{number:02d}" if share == 1 else f"{number:02d}_{share:g}"
     run = config.run / "folds" / folder
     options = classify_train.Config(config.images, run, steps=config.steps, seed=config.seed)
+    # All folds are learned from alike: those that are left as those that are there.
+    for known_by in sorted(run.parent.glob("*/classifier.json"))[:1]:
+        options = dataclasses.replace(options, **classify_train.older_options(known_by))
     squares = int(np.isin(known.squares.sources, part).sum())
     options = dataclasses.replace(options, batch=min(options.batch, squares))
     return Answer(trained(options, parts, judged=False), len(part))

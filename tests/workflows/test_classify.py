@@ -240,6 +240,35 @@ def test_each_network_has_its_own_features_and_rate(tmp_path, options, features,
     assert plain["features"] == [*features] and plain["learning_rate"] == rate
     newer = {*classify_train.NEWER_OPTIONS} & {*plain}
     assert newer == {*options} & {*classify_train.NEWER_OPTIONS}
+    own = config.network == "resnet50"
+    assert (recipe.normalization, recipe.crop) == (("none", 1.0) if own else ("batch", 0.5))
+    written = {name: plain[name] for name in ("normalization", "crop") if name in plain}
+    assert written == ({} if own else {"normalization": "batch", "crop": 0.5})
+
+
+def test_a_run_from_before_goes_on_as_it_was_made(idml, folders, tmp_path):
+    run = tmp_path / "run"
+    few = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4, "--batch", 8)
+    command = ("classify", "train", "--images", folders[0], "--run", run, *few)
+    status, _, error = idml(*command, "--normalization", "none", "--crop", 1)
+    assert status == 0, error
+    # Nothing of it is in the folder, as of runs that were made when both were not there.
+    for name in ("config.json", "classifier.json"):
+        assert not {"normalization", "crop"} & {*json.loads((run / name).read_text())}
+    told = json.loads((run / "result.json").read_text())["val"]
+    status, _, error = idml(*command)
+    assert status == 0, error
+    assert json.loads((run / "result.json").read_text())["val"] == told
+    status, _, error = idml(*command, "--normalization", "batch")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "normalization is None there and 'batch' here" in error
+    # One that says one of both knew of no other default for the other.
+    (run / "config.json").write_text(json.dumps({"normalization": "group"}))
+    assert classify_train.older_options(run / "config.json") == {"crop": 1.0}
+    (run / "config.json").write_text("no JSON")
+    assert classify_train.older_options(run / "config.json") == {}
+    status, _, error = idml(*command)
+    assert (status, error.count("\n")) == (2, 1) and "not a JSON file of ours" in error
 
 
 def test_a_folder_is_evaluated_class_by_class(idml, run, folders, tmp_path):

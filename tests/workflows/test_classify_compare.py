@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from idml_jax import data
 from idml_jax.errors import InputError
-from idml_jax.workflows import classify_comparison, classify_ways
+from idml_jax.workflows import classify_comparison, classify_study, classify_ways
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import inner_folds
 
@@ -196,6 +196,33 @@ def test_the_chi_squared_machine_learns_from_histograms_alone(idml, images, tmp_
     assert "left out with greys, vlad, which may be negative. Nothing is left: take one of" in error
     with pytest.raises(InputError, match="Nothing is left"):
         classify_ways.pipeline_of("spectrum", "chi-squared", 0)
+
+
+def test_networks_of_folds_that_are_left_are_made_as_those_that_are_there(
+    images, tmp_path, monkeypatch
+):
+    recipes = []
+    monkeypatch.setattr(
+        classify_comparison,
+        "trained",
+        lambda options, parts, judged: (
+            recipes.append(classify_study.recipe_of(options)) or np.full((len(parts.val), 3), 1 / 3)
+        ),
+    )
+    config = Config(images, tmp_path / "run", folds=3, steps=5)
+    known = classify_comparison.read(config)
+    folder = config.run / "folds" / "00"
+    for written, expected in (
+        (None, ("batch", 0.5)),
+        ({}, ("none", 1.0)),
+        ({"normalization": "batch", "crop": 0.5}, ("batch", 0.5)),
+    ):
+        if written is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "classifier.json").write_text(json.dumps(written))
+        answer = classify_comparison.by_network(config, known, known.folds[1], 1, 1.0)
+        assert (recipes[-1].normalization, recipes[-1].crop) == expected
+        assert answer.fitted == 24 and recipes[-1].steps == 5
 
 
 @pytest.mark.parametrize("feature", [*classify_ways.FEATURES])
