@@ -27,8 +27,11 @@ from .crops import turn_at_random as turn_at_random
 from .duplicates import Duplicate as Duplicate
 from .duplicates import digest_of as digest_of
 from .duplicates import find_duplicates as find_duplicates
+from .fold_checks import check_folds as check_folds
+from .fold_checks import check_learned as check_learned
+from .fold_checks import classes_unjudged as classes_unjudged
+from .fold_checks import one_class as one_class
 from .folds import Fold as Fold
-from .folds import check_folds as check_folds
 from .folds import given_folds as given_folds
 from .folds import numbers_of as numbers_of
 from .folds import read_folds as read_folds

@@ -10,6 +10,7 @@ from .autoencoder import load_autoencoder as load_autoencoder
 from .autoencoder import train_autoencoder as train_autoencoder
 from .autoencoder_recipe import AutoencoderRecipe as AutoencoderRecipe
 from .checkpoint import Checkpoints as Checkpoints
+from .chi_squared import ChiSquaredMachine as ChiSquaredMachine
 from .classification import AugmentImages as AugmentImages
 from .classification import TrainedClassifier as TrainedClassifier
 from .classification import load_classifier as load_classifier

@@ -12,7 +12,9 @@ FeatureName: TypeAlias = Literal[
     "patterns", "haralick", "gradients", "spectrum", "greys", "two-point", "words", "vlad",
     "keypoints",
 ]  # fmt: skip
-ClassifierName: TypeAlias = Literal["svm", "linear-svm", "logistic", "forest", "neighbours"]
+ClassifierName: TypeAlias = Literal[
+    "svm", "linear-svm", "chi-squared", "logistic", "forest", "neighbours"
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +36,15 @@ class Config:
     """Local binary patterns, Haralick's, oriented gradients, power spectrum, grey levels, two-point
     correlations by principal components, bags of visual words, sums of what differs from them,
     bags of words at keypoints."""
-    classifiers: tuple[ClassifierName, ...] = ("svm", "logistic", "forest", "neighbours")
-    """Support vector machines with a Gaussian or linear kernel, logistic regression, random
-    forest, nearest neighbours."""
+    classifiers: tuple[ClassifierName, ...] = (
+        "svm", "chi-squared", "logistic", "forest", "neighbours",
+    )  # fmt: skip
+    """Support vector machines with a Gaussian kernel, a linear one, or that of the chi-squared
+    distance, which is of histograms: patterns, gradients, words and keypoints, and is left out with
+    others; logistic regression, random forest, nearest neighbours."""
     network: bool = False
-    """Whether a network is trained for each fold as well, which takes minutes a fold."""
+    """Whether a network is trained for each fold as well, which takes minutes a fold: as
+    `idml classify train` does by default."""
     steps: int = 600
     """Of such a training."""
     labels: pathlib.Path | None = None

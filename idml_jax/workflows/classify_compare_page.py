@@ -10,7 +10,8 @@ from idml_jax import report
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import INNER, Answer, Judged, chosen_of
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
-from idml_jax.workflows.classify_ways import GRIDS
+from idml_jax.workflows.classify_ways import GRIDS, left_out
+from idml_jax.workflows.folding import unjudged_text
 from idml_jax.workflows.provenance import end_page
 
 SHOWN = 8
@@ -35,7 +36,7 @@ def write_page(
         "Which way tells the classes best?",
         "Mean and standard deviation over the folds; in brackets the interval that holds 95 % of "
         "resampled sets of as many specimens. That one of many ways is the best is chosen by the "
-        "same folds: its score flatters a little.",
+        "same folds: its score flatters a little. " + left_out(config.features, config.classifiers),
     )
     rows = table_of(whole)
     page.table(rows[0], rows[1:])
@@ -65,15 +66,12 @@ def write_page(
                 for way, found in chosen_of(answers).items()
             ],
         )
-    page.section("Folds")
-    page.table(
-        ("fold", *known.classes),
-        [
-            (fold.name, *map(str, np.bincount(known.targets[fold.judged],
-                                              minlength=len(known.classes))))
-            for fold in known.folds
-        ],
-    )  # fmt: skip
+    page.section("Folds", unjudged_text(known.unjudged))
+    rows = []
+    for fold in known.folds:
+        counts = np.bincount(known.targets[fold.judged], minlength=len(known.classes))
+        rows.append((fold.name, *(str(count) if count else "none" for count in counts)))
+    page.table(("fold", *known.classes), rows)
     end_page(page, config.plain(), config.run / "report.html")
 
 

@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import hashlib
+import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -31,7 +33,14 @@ from idml_jax.workflows.classify_scores import (
 )
 from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_study import trained
-from idml_jax.workflows.classify_ways import CLASSIFIERS, FEATURES, grid_of, with_learner
+from idml_jax.workflows.classify_ways import (
+    CLASSIFIERS,
+    FEATURES,
+    grid_of,
+    left_out,
+    pairs_of,
+    with_learner,
+)
 from idml_jax.workflows.folding import digest_of, of_specimens, parted
 from idml_jax.workflows.over_folds import judged_by
 
@@ -49,6 +58,7 @@ class Way(NamedTuple):
 
 def compared(config: Config) -> str:
     """Fit and judge each way in each fold, or go on; the table, the best first."""
+    pairs = pairs_of(config.features, config.classifiers)
     known = read(config)
     learners = config.classifiers if config.features else ()
     check_fits(known, learners, config.shares, nested=config.nested, seed=config.seed)
@@ -59,8 +69,9 @@ def compared(config: Config) -> str:
     report.claim(config.run / "config.json", config.plain() | claimed)
     scores: list[Scores] = []
     answers: dict[str, list[Answer]] = {}
-    ways = len(config.features) * len(config.classifiers) + config.network
-    fits = ways * len(config.shares) * len(known.folds)
+    if left := left_out(config.features, config.classifiers):
+        print(left, file=sys.stderr)
+    fits = (len(pairs) + config.network) * len(config.shares) * len(known.folds)
     with tqdm(total=fits, desc="fits", unit="fit", delay=2) as bar:
         for way in ways_of(config, known):
             for share in config.shares:
@@ -91,7 +102,7 @@ def read(config: Config) -> Judged:
     Raises
     ------
     InputError
-        If a file cannot be used, files and folds do not fit, a class lacks in one, or two
+        If a file cannot be used, files and folds do not fit, a class is in one only, or two
         micrographs are the same.
     """
     given = read_known(config.images, config.labels, crop_bottom=config.crop_bottom)
@@ -104,10 +115,11 @@ def read(config: Config) -> Judged:
 
 def ways_of(config: Config, known: Judged) -> Iterator[Way]:
     """All that are compared; features are computed once for all that learn from them."""
-    for feature in config.features if config.classifiers else ():
+    pairs = pairs_of(config.features, config.classifiers)
+    for feature, of_feature in itertools.groupby(pairs, key=lambda pair: pair[0]):
         made = FEATURES[feature](config.seed)
-        for learner in config.classifiers:
-            pipeline = with_learner(made, CLASSIFIERS[learner](config.seed))
+        for _, learner in of_feature:
+            pipeline = with_learner(made, learner, CLASSIFIERS[learner](config.seed))
             grid = grid_of(feature, learner) if config.nested else None
 
             def answer(fold: data.Fold, number: int, share: float, pipeline=pipeline, grid=grid):
@@ -132,6 +144,9 @@ def by_network(config: Config, known: Judged, fold: data.Fold, number: int, shar
     folder = f"{number:02d}" if share == 1 else f"{number:02d}_{share:g}"
     run = config.run / "folds" / folder
     options = classify_train.Config(config.images, run, steps=config.steps, seed=config.seed)
+    # All folds are learned from alike: those that are left as those that are there.
+    for known_by in sorted(run.parent.glob("*/classifier.json"))[:1]:
+        options = dataclasses.replace(options, **classify_train.older_options(known_by))
     squares = int(np.isin(known.squares.sources, part).sum())
     options = dataclasses.replace(options, batch=min(options.batch, squares))
     return Answer(trained(options, parts, judged=False), len(part))
@@ -144,6 +159,7 @@ def result_of(
     return {
         "classes": list(known.classes),
         "folds": judged_by(known.folds, known.micrographs),
+        "folds without a class": known.unjudged,
         "scores": [each.plain() for each in scores],
         "chosen": chosen_of(answers),
     }

@@ -94,7 +94,7 @@ def read_classified_split(config: Config) -> ClassifiedSplit:
             f"--batch (={config.batch}): more than the {squares} squares of {size[0]} x {size[1]} "
             "pixels to train on; choose a smaller batch, or a smaller --size."
         )
-    if config.crop > min(size):
+    if config.crop is not None and config.crop > min(size):
         raise InputError(
             f"--crop (={config.crop:g}): larger than the squares of {size[0]} x {size[1]} pixels "
             "that it is cut from; choose a smaller one, or a share."

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from idml_jax import data, evaluation, report, training
 from idml_jax.errors import listed
 from idml_jax.typing import Array
+from idml_jax.workflows.calibration import reliability_of, show_reliability
 from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.classify_evaluate import Config
 from idml_jax.workflows.classify_figures import examples_figure
@@ -56,8 +57,14 @@ def evaluate(config: Config) -> str:
     numbers = [(name, *map(float, of)) for name, of in scores.items()]
     scores_text = report.csv_text(("score", "of all", "low", "high"), numbers)
     report.write_atomically(config.out / "scores.csv", scores_text)
+    kinds = {"as it is": reliability_of(shares, labels)}
+    temperature = trained.get("calibration", {}).get("temperature", 1)
+    if temperature != 1:
+        warm = evaluation.at_temperature(shares, temperature)
+        kinds[f"at the temperature {temperature:.2f}"] = reliability_of(warm, labels)
     result = {
         "micrographs": len(micrographs),
+        "expected calibration error": {name: each.error for name, each in kinds.items()},
         "classes": list(classes),
         "counts": counts.tolist(),
         "scores": {
@@ -78,13 +85,20 @@ def evaluate(config: Config) -> str:
     figure = report.confusion_figure(counts, classes)
     page.figure(figure, "Share of each true class, down, that was taken for which, across.")
     figure.savefig(config.out / "confusion.png", dpi=110)
+    page.section(
+        "How sure is it, and is it right to be?",
+        "How far probabilities are off in the mean (expected calibration error); the temperature, "
+        "if there is one, was fitted by the training to the micrographs that it was judged by.",
+    )
+    show_reliability(page, kinds, "micrographs")
     page.section("What it thinks least of")
     page.figure(
         examples_figure(micrographs, labels, shares, classes),
         "By how little the network thinks that they are what they are: their name, what it says.",
     )
     end_page(page, vars(config), config.out / "report.html")
-    return report.aligned_text(rows)
+    off = ", ".join(f"{each.error:.3f} {name}" for name, each in kinds.items())
+    return f"{report.aligned_text(rows)}\n\nexpected calibration error: {off}"
 
 
 def intervals_of(

@@ -19,7 +19,7 @@ from idml_jax.workflows.classify_ways import NEIGHBOURS
 INNER = 3
 """Folds of what a fold is learned from, by which hyperparameters are chosen."""
 
-CALIBRATED = ("svm", "linear-svm")
+CALIBRATED = ("svm", "linear-svm", "chi-squared")
 """What needs two images of each class to learn from."""
 
 
@@ -39,6 +39,12 @@ class Judged(NamedTuple):
     def labels(self) -> Int[np.ndarray, " count"] | None:
         """The class of each micrograph, where they have any."""
         return self.targets if self.classes else None
+
+    @property
+    def unjudged(self) -> dict[str, list[str]]:
+        """The classes of which a fold is judged by none, by the names of such folds."""
+        there = data.one_class(self.targets, len(self.classes))
+        return data.classes_unjudged(self.folds, there, self.classes)
 
     def part_of(self, fold: data.Fold, share: float, seed: int) -> Int[np.ndarray, " part"]:
         """The micrographs that are learned from, of a share of a fold."""
@@ -177,11 +183,11 @@ def check_fits(
     ------
     InputError
         If there are too few specimens for inner folds, images of a class for a machine, or images
-        in all for neighbours. It is said of which classes.
+        in all for neighbours. It is said of which classes, and in which folds.
     """
     least = 2 if known.classes and set(learners) & {*CALIBRATED} else 1
     needed = max((NEIGHBOURS[name][nested] for name in learners if name in NEIGHBOURS), default=1)
-    problems: dict[str, None] = {}
+    problems: dict[str, list[str]] = {}
     for share in shares:
         for fold in known.folds:
             part = known.part_of(fold, share, seed)
@@ -189,10 +195,11 @@ def check_fits(
             if not lacking:
                 fits = [inside for inside, _ in inner_folds(known, part, seed)] if nested else []
                 lacking = _few_images(known, part, fits, least, needed)
-            problems |= {f"share {share:g}: {what}": None for what in lacking}
+            for what in dict.fromkeys(lacking):
+                problems.setdefault(f"share {share:g}: {what}", []).append(fold.name)
     refuse_all(
         "too little to learn from",
-        list(problems),
+        [f"{what} (fold {listed(names)})" for what, names in problems.items()],
         "add micrographs, take larger --shares, or leave out what needs more",
     )
 

@@ -19,6 +19,9 @@ class Config:
     told right."""
     out: pathlib.Path
     """The table to write (csv)."""
+    calibrated: bool = False
+    """Whether probabilities are at the temperature that the training fitted to the micrographs that
+    it was judged by: the labels stay the same."""
     crop_bottom: int = 0
     """Rows to cut off each image: the microscope's information bar."""
 

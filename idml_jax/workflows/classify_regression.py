@@ -45,7 +45,7 @@ def regressed(config: Config) -> str:
         for feature in config.features:
             made = FEATURES[feature](config.seed)
             for learner in config.regressors:
-                pipeline = with_learner(made, REGRESSORS[learner](config.seed))
+                pipeline = with_learner(made, learner, REGRESSORS[learner](config.seed))
                 grid = grid_of(feature, learner) if config.nested else None
                 answer = functools.partial(_answer, pipeline, known, grid, config.seed)
                 path = config.run / "told" / f"{feature}_{learner}.json"

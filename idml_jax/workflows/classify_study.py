@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from idml_jax import data, evaluation, report, training
+from idml_jax.workflows.calibration import calibration_of, reliability_of
 from idml_jax.workflows.classify_data import ClassifiedSplit, read_classified_split, squares_of
 from idml_jax.workflows.classify_figures import examples_figure, judged_curves
 from idml_jax.workflows.classify_train import Config
@@ -18,6 +19,8 @@ from idml_jax.workflows.classify_ways import pipeline_of
 from idml_jax.workflows.provenance import end_page
 
 NETWORK = "network"
+
+OFF_BY = "expected calibration error"
 
 FLOORS = {
     "local binary patterns, SVM": ("patterns", "svm"),
@@ -48,12 +51,23 @@ def study(config: Config) -> str:
     report.claim(config.run / "config.json", config.plain())
     print(parts)
     found, seconds = told(config, parts)
-    scores = {way: scores_of(parts.val_labels, each) for way, each in found.items()}
+    scores = {
+        way: scores_of(parts.val_labels, each)
+        | {OFF_BY: reliability_of(each, parts.val_labels).error}
+        for way, each in found.items()
+    }
+    calibration = calibration_of(
+        found[NETWORK],
+        parts.val_labels,
+        what="micrographs",
+        command="idml classify predict --calibrated",
+    )
     results = {
         "classes": list(parts.classes),
         "size": list(parts.size),
         "scores": scores,
         "seconds": seconds,
+        "calibration": calibration.plain(),
         "val": {
             one.name: dict(zip(parts.classes, row.tolist(), strict=True))
             for one, row in zip(parts.val, found[NETWORK], strict=True)
@@ -73,13 +87,15 @@ def study(config: Config) -> str:
     page.section(
         "How well are the classes told?",
         "Of the micrographs that are not trained on; in brackets the interval that holds 95 % of "
-        "resampled sets of as many.",
+        "resampled sets of as many. Off by: the expected calibration error of the probabilities, "
+        "which of few micrographs is not 0 either where they are what they say.",
     )
     page.table(rows[0], rows[1:])
     page.figure(
         report.confusion_figure(counts, parts.classes),
         "Share of each true class, down, that the network took for which, across.",
     )
+    calibration.show(page)
     page.section("What it is unsure of")
     page.figure(
         examples_figure(parts.val, parts.val_labels, found[NETWORK], parts.classes),
@@ -92,7 +108,7 @@ def study(config: Config) -> str:
     )
     end_page(page, config.plain(), config.run / "report.html")
     report.write_json(config.run / "result.json", results)
-    return report.aligned_text(rows)
+    return f"{report.aligned_text(rows)}\n\n{calibration}"
 
 
 def told(
@@ -211,7 +227,7 @@ def table_of(
     scores: Mapping[str, Mapping[str, float]], seconds: Mapping[str, float]
 ) -> list[tuple[str, ...]]:
     """A row for each way to tell classes."""
-    rows = [("by", "accuracy", "macro-F1", "surprise, nats", "seconds")]
+    rows = [("by", "accuracy", "macro-F1", "surprise, nats", "off by", "seconds")]
     for way, of in scores.items():
         rows.append(
             (
@@ -219,6 +235,7 @@ def table_of(
                 f"{of['accuracy']:.3f} [{of['low']:.3f}, {of['high']:.3f}]",
                 f"{of['macro-F1']:.3f}",
                 f"{of['surprise']:.3f}",
+                f"{of[OFF_BY]:.3f}",
                 f"{seconds[way]:.0f}",
             )
         )

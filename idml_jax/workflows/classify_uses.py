@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from idml_jax import data, report, training
+from idml_jax import data, evaluation, report, training
 from idml_jax.errors import InputError
+from idml_jax.workflows.calibration import temperature_of
 from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.classify_data import squares_of
 from idml_jax.workflows.classify_predict import Config
@@ -21,6 +22,7 @@ def predict(config: Config) -> str:
     classifier = training.load_classifier(config.run)
     known = json.loads((config.run / "result.json").read_text())
     classes, size = known["classes"], (known["size"][0], known["size"][1])
+    temperature = temperature_of(config.run) if config.calibrated else None
     rows, wrong, true = [], [], []
     paths = paths_of(config.images)
     for path, truth in tqdm(paths, desc="micrographs", unit="image", delay=2):
@@ -28,6 +30,9 @@ def predict(config: Config) -> str:
             micrograph = data.read_micrograph(path, crop_bottom=config.crop_bottom)
             micrograph = with_channels(micrograph, classifier.channels)
             shares = shares_of(micrograph, classifier, size)
+            if temperature is not None:
+                # It was fitted to means over squares, and is for these.
+                shares = evaluation.at_temperature(shares, temperature)
         except InputError as error:
             wrong.append(str(error))
             continue

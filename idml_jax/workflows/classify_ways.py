@@ -1,6 +1,6 @@
 """Features of images and what learns from them, by the names that a user gives."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR
 
-from idml_jax.errors import InputError
-from idml_jax.training import features
+from idml_jax.errors import InputError, listed
+from idml_jax.training import ChiSquaredMachine, features
 
 Makers = Mapping[str, Callable[[int], Any]]
 """How each is made, of a seed."""
@@ -37,10 +37,19 @@ FEATURES: Makers = {
 }
 """What an image is to what learns; what is the same whatever the set is computed once."""
 
+HISTOGRAMS = ("patterns", "gradients", "words", "keypoints")
+"""Those of them that are histograms: none of their numbers is negative."""
+
+CHI_SQUARED = "chi-squared"
+"""What learns from histograms alone, as they are: it has a distance between them of its own."""
+
 CLASSIFIERS: Makers = {
     "svm": lambda seed: _calibrated(SVC(C=10, class_weight="balanced", random_state=seed)),
     "linear-svm": lambda seed: _calibrated(
         SVC(C=1, kernel="linear", class_weight="balanced", random_state=seed)
+    ),
+    CHI_SQUARED: lambda seed: _calibrated(
+        ChiSquaredMachine(C=10, class_weight="balanced", seed=seed)
     ),
     "logistic": lambda seed: LogisticRegression(max_iter=5000, class_weight="balanced"),
     "forest": lambda seed: RandomForestClassifier(
@@ -62,6 +71,7 @@ REGRESSORS: Makers = {
 GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "svm": {"learner__estimator__C": (10, 1, 100)},
     "linear-svm": {"learner__estimator__C": (1, 0.1, 0.01)},
+    CHI_SQUARED: {"learner__estimator__C": (10, 1, 100)},
     "logistic": {"learner__C": (1, 0.1, 0.01, 10)},
     "forest": {"learner__max_features": ("sqrt", 0.3), "learner__min_samples_leaf": (1, 3)},
     "neighbours": {"learner__n_neighbors": (5, 1, 3, 9)},
@@ -83,18 +93,72 @@ def pipeline_of(
     Raises
     ------
     InputError
-        If there is none of a name.
+        If there is none of a name, or they do not go together.
     """
     for name, known in ((feature, FEATURES), (learner, learners)):
         if name not in known:
             raise InputError(f"nothing is called {name}; there are {', '.join(known)}.")
-    return with_learner(FEATURES[feature](seed), learners[learner](seed))
+    pairs_of([feature], [learner])
+    return with_learner(FEATURES[feature](seed), learner, learners[learner](seed))
 
 
-def with_learner(feature: Any, learner: Any) -> Pipeline:
-    """Such a pipeline of features that are made: they remember images from one to the next."""
-    steps = [("features", feature), ("scaler", StandardScaler()), ("learner", learner)]
-    return Pipeline(steps)
+def with_learner(feature: Any, learner: str, made: Any) -> Pipeline:
+    """Such a pipeline of features that are made: they remember images from one to the next.
+
+    Parameters
+    ----------
+    feature : transformer of scikit-learn
+    learner : str
+        What is called so and needs histograms is given them as they are.
+    made : estimator of scikit-learn
+        What learns.
+    """
+    scaler = "passthrough" if learner == CHI_SQUARED else StandardScaler()
+    return Pipeline([("features", feature), ("scaler", scaler), ("learner", made)])
+
+
+def pairs_of(features: Sequence[str], learners: Sequence[str]) -> list[tuple[str, str]]:
+    """Which features go with what learns from them: histograms alone with what is of these.
+
+    Raises
+    ------
+    InputError
+        If none does.
+
+    Examples
+    --------
+    >>> pairs_of(["words", "vlad"], ["chi-squared", "forest"])
+    [('words', 'chi-squared'), ('words', 'forest'), ('vlad', 'forest')]
+    """
+    pairs = [
+        (feature, learner)
+        for feature in features
+        for learner in learners
+        if learner != CHI_SQUARED or feature in HISTOGRAMS
+    ]
+    if features and learners and not pairs:
+        raise InputError(
+            f"{left_out(features, learners)} Nothing is left: take one of {listed(HISTOGRAMS)}, or "
+            "learn from these by something else."
+        )
+    return pairs
+
+
+def left_out(features: Sequence[str], learners: Sequence[str]) -> str:
+    """A sentence about features that something cannot learn from; nothing where it can.
+
+    Examples
+    --------
+    >>> left_out(["words", "vlad"], ["chi-squared"])
+    'chi-squared is of histograms: it is left out with vlad, which may be negative.'
+    """
+    left = [each for each in features if each not in HISTOGRAMS]
+    if CHI_SQUARED not in learners or not left:
+        return ""
+    return (
+        f"{CHI_SQUARED} is of histograms: it is left out with {listed(left)}, which may be "
+        "negative."
+    )
 
 
 def grid_of(feature: str, learner: str) -> dict[str, tuple[Any, ...]]:
@@ -128,7 +192,7 @@ class _FoldsOfFew:
         return min(5, int(counts.min()))
 
 
-def _calibrated(machine: SVC) -> CalibratedClassifierCV:
+def _calibrated(machine: SVC | ChiSquaredMachine) -> CalibratedClassifierCV:
     """A machine whose scores become probabilities, by Platt's sigmoid over folds."""
     return CalibratedClassifierCV(
         machine,  # pyright: ignore[reportArgumentType]

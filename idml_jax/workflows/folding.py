@@ -1,14 +1,15 @@
 """How a user's micrographs are parted into folds, and which specimens they are of."""
 
 import hashlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int
 
 from idml_jax import data
-from idml_jax.errors import InputError
+from idml_jax.errors import InputError, listed
 from idml_jax.workflows.duplicates import check_once
 from idml_jax.workflows.fold_options import FOLDING, FoldOptions, Specimens
 
@@ -46,6 +47,8 @@ def parted(
 ) -> Parted:
     """Part micrographs as the options say, and check what is in which fold.
 
+    Folds that are judged by none of a class are told of.
+
     Parameters
     ----------
     config : FoldOptions
@@ -61,8 +64,8 @@ def parted(
     Raises
     ------
     InputError
-        If files and folds do not fit, a class lacks in one, a specimen is in several, or an image
-        is there twice.
+        If files and folds do not fit, a class is in one only, a specimen in several, or an image
+        there twice.
     """
     kept = np.arange(len(micrographs))
     if config.fold_file is not None:
@@ -93,7 +96,28 @@ def parted(
     own = None if labels is None else labels[kept]
     data.check_folds(folds, inside, own, classes, source=config.fold_file or "folds")
     check_once(inside, folds)
+    if own is not None:
+        there = data.one_class(own, len(classes))
+        tell_unjudged(data.classes_unjudged(folds, there, classes))
     return Parted(kept, folds)
+
+
+def unjudged_text(unjudged: Mapping[str, Sequence[str]]) -> str:
+    """A sentence about folds that are judged by none of a class; nothing where there is none.
+
+    Examples
+    --------
+    >>> unjudged_text({"2": ["pearlite", "voids"]})
+    'Folds without a class, of which they say nothing: fold 2: pearlite, voids.'
+    """
+    each = "; ".join(f"fold {name}: {listed(classes)}" for name, classes in unjudged.items())
+    return f"Folds without a class, of which they say nothing: {each}." if each else ""
+
+
+def tell_unjudged(unjudged: Mapping[str, Sequence[str]]) -> None:
+    """Tell of them, before anything is learned."""
+    if text := unjudged_text(unjudged):
+        print(text, file=sys.stderr)
 
 
 def digest_of(

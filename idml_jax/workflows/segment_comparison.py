@@ -2,16 +2,22 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 from tqdm import tqdm
 
 from idml_jax import data, report
-from idml_jax.errors import listed, refuse_all
-from idml_jax.workflows.folding import digest_of, of_specimens, parted
+from idml_jax.errors import listed
+from idml_jax.workflows.folding import (
+    digest_of,
+    of_specimens,
+    parted,
+    tell_unjudged,
+    unjudged_text,
+)
 from idml_jax.workflows.over_folds import judged_by
 from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_compare import Config
@@ -78,36 +84,24 @@ def read(config: Config) -> Folded:
         data.Annotated(micrographs[place], annotated.micrographs[place].labels) for place in kept
     ]
     names = called(config, annotated)
-    check_classes(chosen, folds, names)
-    return Folded(chosen, folds, annotated.classes, names)
+    there = classes_of(chosen, names)
+    data.check_learned(folds, there, names, source=config.fold_file or "folds")
+    found = Folded(chosen, folds, annotated.classes, names)
+    tell_unjudged(unjudged(found))
+    return found
 
 
-def check_classes(
-    annotated: Sequence[data.Annotated], folds: Sequence[data.Fold], names: Sequence[str]
-) -> None:
-    """Refuse classes that are in one fold only; tell of folds without one.
+def classes_of(
+    annotated: Sequence[data.Annotated], names: Sequence[str]
+) -> Bool[np.ndarray, "count classes"]:
+    """Whether a pixel of each class is annotated in each micrograph."""
+    counts = [np.bincount(one.labels[one.labels >= 0], minlength=len(names)) for one in annotated]
+    return np.array(counts) > 0
 
-    Raises
-    ------
-    InputError
-        If a fold leaves nothing to learn of a class. All are named.
-    """
-    there = np.array([np.bincount(one.labels[one.labels >= 0], minlength=len(names)) > 0
-                      for one in annotated])  # fmt: skip
-    problems, without = [], []
-    for fold in folds:
-        learned, judged = there[fold.fitted].any(axis=0), there[fold.judged].any(axis=0)
-        for found, known in ((problems, learned), (without, judged)):
-            if lacking := [names[int(place)] for place in np.flatnonzero(~known)]:
-                found.append(f"fold {fold.name}: {listed(lacking)}")
-    way_out = "each class has to be in two folds at least: part them otherwise, or leave it off"
-    subject = "classes that nothing is left to learn of"
-    refuse_all(subject, ["; ".join(problems)] if problems else [], way_out)
-    if without:
-        print(
-            f"folds without a class, of which they say nothing: {'; '.join(without)}.",
-            file=sys.stderr,
-        )
+
+def unjudged(known: Folded) -> dict[str, list[str]]:
+    """The classes of which a fold is judged by none."""
+    return data.classes_unjudged(known.folds, classes_of(known.annotated, known.names), known.names)
 
 
 def result_of(known: Folded, scores: Mapping[str, OverFolds]) -> dict[str, Any]:
@@ -115,6 +109,7 @@ def result_of(known: Folded, scores: Mapping[str, OverFolds]) -> dict[str, Any]:
     return {
         "classes": dict(zip(known.names, known.classes, strict=True)),
         "folds": judged_by(known.folds, [one.micrograph for one in known.annotated]),
+        "folds without a class": unjudged(known),
         "scores": {
             way: {
                 "of all pixels": of.whole,
@@ -153,7 +148,7 @@ def write_page(
         report.confusion_figure(scores[NETWORK].counts, known.names),
         "Share of the pixels of each true class, down, that was taken for which, across.",
     )
-    page.section("Folds")
+    page.section("Folds", unjudged_text(unjudged(known)))
     page.table(
         ("fold", "micrographs", *(f"mean IoU, {way}" for way in scores)),
         [

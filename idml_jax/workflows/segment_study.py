@@ -9,7 +9,7 @@ import numpy as np
 from idml_jax import data, evaluation, report, training
 from idml_jax.models.resnet import DEPTHS
 from idml_jax.workflows.provenance import end_page
-from idml_jax.workflows.segment_calibration import Calibration, calibration_of
+from idml_jax.workflows.segment_calibration import pixel_calibration
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
 from idml_jax.workflows.segment_figures import examples_figure, judged_curves, overlay_sheet
 from idml_jax.workflows.segment_tiles import asked_through
@@ -52,7 +52,7 @@ def study(config: Config) -> str:
     report.claim(config.run / "config.json", config.plain())
     print(parts)
     segmenter, counts, seconds = fitted(config, parts, judged=config.fold is None)
-    calibration = calibration_of(segmenter, parts.val)
+    calibration = pixel_calibration(segmenter, parts.val)
     results = {
         "classes": dict(zip(parts.names, parts.classes, strict=True)),
         "train": [one.name for one in parts.train],
@@ -85,7 +85,7 @@ def study(config: Config) -> str:
         report.confusion_figure(of_network.sum(axis=0), parts.names),
         "Share of each true class, down, that was taken for which, across.",
     )
-    _tell_how_sure(page, calibration)
+    calibration.show(page)
     page.section("The best and the worst")
     page.figure(
         examples_figure(segmenter, parts.val, of_network),
@@ -101,20 +101,6 @@ def study(config: Config) -> str:
     end_page(page, config.plain(), config.run / "report.html")
     report.write_json(config.run / "result.json", results)
     return f"{report.aligned_text(rows)}\n\n{calibration}"
-
-
-def _tell_how_sure(page: report.Page, calibration: Calibration) -> None:
-    page.section("How sure is it, and is it right to be?", str(calibration))
-    page.figure(
-        report.reliability_figure(
-            {
-                "as it is": calibration.as_it_is,
-                f"at the temperature {calibration.temperature:.2f}": calibration.at_temperature,
-            }
-        ),
-        "Of the pixels that are told at a probability, the share that is told right; and how many "
-        "there are. Below the dotted line it is too sure of itself.",
-    )
 
 
 def fitted(

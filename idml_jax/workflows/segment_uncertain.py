@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from idml_jax import data, evaluation, models, training
 from idml_jax.errors import InputError, listed
+from idml_jax.workflows.calibration import temperature_of
 from idml_jax.workflows.channels import with_channels
 from idml_jax.workflows.segment_predict import Config
 from idml_jax.workflows.segment_tiles import Tiled
@@ -141,15 +142,7 @@ def _members(config: Config) -> list[training.PixelProbabilities]:
 
 def _loaded(run: pathlib.Path, calibrated: bool) -> training.Segmenter:
     segmenter = training.load_segmenter(run)
-    if not calibrated:
-        return segmenter
-    found = _result(run).get("calibration")
-    if found is None:
-        raise InputError(
-            f"{run}: its training fitted no temperature yet; run the same command of it again, "
-            "which goes on from its end and does."
-        )
-    return segmenter.at_temperature(found["temperature"])
+    return segmenter.at_temperature(temperature_of(run)) if calibrated else segmenter
 
 
 def _annotated(config: Config, segmenter: training.UncertainSegmenter) -> list[data.Annotated]:

@@ -113,23 +113,49 @@ def test_classes_too_small_for_the_folds_are_named():
     labels = np.array([0] * 3 + [1] * 5 + [2] * 4)
     with pytest.raises(InputError, match="fewer micrographs than 5 folds: a has 3, c has 4"):
         data.split_into_folds(given, labels, "abc", folds=5)
-    with pytest.raises(InputError, match="fewer specimens than 2 folds: a has 1:"):
-        data.split_into_folds(given, labels, "abc", folds=2, by_specimen=True)
+    with pytest.raises(InputError, match="fewer specimens than 11 folds: the set has 10:"):
+        data.split_into_folds(given, folds=11, by_specimen=True)
+    with pytest.raises(InputError, match="micrographs than 6 folds: a has 3, b has 5, c has 4"):
+        data.split_into_folds(given, labels, "abc", folds=6, by_specimen=True)
     with pytest.raises(InputError, match="fewer micrographs than 13 folds: the set has 12"):
         data.split_into_folds(given, folds=13)
 
 
-def test_classes_missing_in_a_fold_are_named():
+def test_classes_of_which_nothing_is_left_to_learn_are_named():
     labels = np.array([0, 1, 0, 0, 0, 2])
     folds = data.given_folds(np.array([1, 1, 2, 2, 2, 2]))
     with pytest.raises(InputError) as caught:
         data.check_folds(folds, micrographs(range_of(6)), labels, "abc", source="folds.json")
-    message = str(caught.value)
-    for rule in (
-        "folds.json: fold 1 is without c", "fold 1 leaves nothing to learn of b",
-        "fold 2 is without b", "fold 2 leaves nothing to learn of c",
-    ):  # fmt: skip
-        assert rule in message
+    assert str(caught.value).startswith(
+        "folds.json: fold 1 leaves nothing to learn of b; fold 2 leaves nothing to learn of c: "
+        "each class has to be in two folds at least; add "
+    )
+    there = data.one_class(labels, 3)
+    assert data.classes_unjudged(folds, there, "abc") == {"1": ["c"], "2": ["b"]}
+    # A micrograph may have something of several classes.
+    there[:, 1] = True
+    assert data.classes_unjudged(folds, there, "abc") == {"1": ["c"]}
+    with pytest.raises(InputError, match="folds: fold 2 leaves nothing to learn of c: each"):
+        data.check_learned(folds, there, "abc")
+    empty = [*folds, data.Fold("3", np.arange(6), np.arange(0))]
+    with pytest.raises(InputError, match="fold 3 is empty"):
+        data.check_folds(empty, micrographs(range_of(6)))
+
+
+def test_whole_specimens_may_leave_a_fold_without_a_class(recwarn):
+    """Two specimens of a rare class, in five folds: three are judged by none, all learn of it."""
+    given = micrographs([f"s{number // 2}" for number in range(24)])
+    labels = np.array([0] * 20 + [1] * 4)
+    folds = data.split_into_folds(given, labels, "ab", folds=5, by_specimen=True)
+    data.check_folds(folds, given, labels, "ab")
+    there = data.one_class(labels, 2)
+    assert [*data.classes_unjudged(folds, there, "ab").values()] == [["b"]] * 3
+    assert all(there[each.fitted].any(axis=0).all() for each in folds) and not recwarn.list
+    # Of one specimen nothing is left where it is judged by.
+    alone = micrographs([*(f"s{number // 2}" for number in range(20)), *["s10"] * 4])
+    folds = data.split_into_folds(alone, labels, "ab", folds=5, by_specimen=True)
+    with pytest.raises(InputError, match=r"^folds: fold \d leaves nothing to learn of b: "):
+        data.check_folds(folds, alone, labels, "ab")
 
 
 @pytest.mark.parametrize("together", [True, False])

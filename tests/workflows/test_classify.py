@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from idml_jax.workflows import classify_study, classify_train
+from idml_jax import evaluation
+from idml_jax.workflows import calibration, classify_study, classify_train
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -43,6 +44,11 @@ def draw(folder, count, seed):
             pixels = np.clip(image, 0, 255).astype(np.uint8)
             imageio.imwrite(folder / name / f"{place}.png", pixels)
     return folder
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +102,80 @@ def test_new_micrographs_are_told_with_their_probabilities(idml, run, folders, t
         assert shares == pytest.approx(results["val"][row["file"].removesuffix(".png")], abs=1e-5)
     accuracy = results["scores"]["network"]["accuracy"]
     assert f"told right: {round(12 * accuracy)} of 12" in output
+
+
+def test_how_sure_it_is_is_told_and_a_temperature_is_for_those_who_ask(
+    idml, run, folders, tmp_path
+):
+    results = json.loads((run / "result.json").read_text())
+    names = results["classes"]
+    shares = np.array([[of[name] for name in names] for of in results["val"].values()])
+    labels = np.array([names.index(name.split("/")[0]) for name in results["val"]])
+    found = results["calibration"]
+    # Of twelve micrographs, in five bins.
+    expected = evaluation.reliability(shares, labels, bins=5).error
+    assert found["expected calibration error"] == pytest.approx(expected)
+    of_network = results["scores"]["network"]
+    assert of_network["expected calibration error"] == pytest.approx(expected)
+    told_right = (shares.argmax(axis=1) == labels).all()
+    warm = 1.0 if told_right else evaluation.fit_temperature(shares, labels)
+    assert found["temperature"] == pytest.approx(warm) and found["micrographs"] == 12
+    assert "off by" in (run / "report.html").read_text()
+    # Another temperature, so that it does not matter how well it learned.
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    changed = results | {"calibration": found | {"temperature": 2.5}}
+    (other / "result.json").write_text(json.dumps(changed))
+    out = tmp_path / "told.csv"
+    command = ("classify", "predict", "--run", other, "--images", folders[1], "--out", out)
+    assert idml(*command)[0] == 0
+    plain = rows_of(out)
+    assert idml(*command, "--calibrated")[0] == 0
+    for row, of_plain in zip(rows_of(out), plain, strict=True):
+        given = np.array([float(of_plain[name]) for name in names])
+        powers = given ** (1 / 2.5)
+        told = [float(row[name]) for name in names]
+        assert told == pytest.approx(powers / powers.sum(), abs=1e-5)
+        assert row["label"] == of_plain["label"]
+    command = ("classify", "evaluate", "--run", other, "--images", folders[1], "--out", out.parent)
+    status, output, error = idml(*command)
+    assert status == 0, error
+    errors = json.loads((out.parent / "result.json").read_text())["expected calibration error"]
+    warmer = evaluation.at_temperature(shares, 2.5)
+    assert errors == pytest.approx(
+        {
+            "as it is": expected,
+            "at the temperature 2.50": evaluation.reliability(warmer, labels, bins=5).error,
+        },
+        abs=1e-4,
+    )
+    assert f"{expected:.3f} as it is" in output
+    # A run from before there was any is evaluated, and says what is to be done for one.
+    old = {name: value for name, value in results.items() if name != "calibration"}
+    (other / "result.json").write_text(json.dumps(old))
+    assert idml(*command)[0] == 0
+    errors = json.loads((out.parent / "result.json").read_text())["expected calibration error"]
+    assert [*errors] == ["as it is"]
+    command = ("classify", "predict", "--run", other, "--images", folders[1], "--out", out)
+    status, _, error = idml(*command, "--calibrated")
+    assert (status, error.count("\n")) == (2, 1) and "fitted no temperature yet; run the" in error
+
+
+def test_a_temperature_is_fitted_to_errors_alone():
+    """Where all is right the surest fits best, and says that nothing is ever wrong."""
+    shares = np.array([[0.7, 0.3], [0.4, 0.6], [0.9, 0.1]] * 10)
+    labels = np.array([0, 1, 0] * 10)
+    options = {"what": "micrographs", "command": "this"}
+    found = calibration.calibration_of(shares, labels, **options)
+    assert found.temperature == 1 and "all are told right" in str(found)
+    assert found.as_it_is.error == pytest.approx(1 - (0.7 + 0.6 + 0.9) / 3)
+    found = calibration.calibration_of(shares, np.roll(labels, 1), **options)
+    assert found.temperature == pytest.approx(
+        evaluation.fit_temperature(shares, np.roll(labels, 1))
+    )
+    assert found.at_temperature.error < found.as_it_is.error
+    assert [len(calibration.reliability_of(np.tile(shares, (n, 1)), np.tile(labels, n)).share)
+            for n in (1, 3, 40)] == [5, 9, 15]  # fmt: skip
 
 
 def test_larger_ones_are_cut_and_what_cannot_be_used_is_told(idml, run, tmp_path):
@@ -160,6 +240,35 @@ def test_each_network_has_its_own_features_and_rate(tmp_path, options, features,
     assert plain["features"] == [*features] and plain["learning_rate"] == rate
     newer = {*classify_train.NEWER_OPTIONS} & {*plain}
     assert newer == {*options} & {*classify_train.NEWER_OPTIONS}
+    own = config.network == "resnet50"
+    assert (recipe.normalization, recipe.crop) == (("none", 1.0) if own else ("batch", 0.5))
+    written = {name: plain[name] for name in ("normalization", "crop") if name in plain}
+    assert written == ({} if own else {"normalization": "batch", "crop": 0.5})
+
+
+def test_a_run_from_before_goes_on_as_it_was_made(idml, folders, tmp_path):
+    run = tmp_path / "run"
+    few = ("--held-out", 0.25, "--steps", 2, "--judge-every", 2, "--features", 4, "--batch", 8)
+    command = ("classify", "train", "--images", folders[0], "--run", run, *few)
+    status, _, error = idml(*command, "--normalization", "none", "--crop", 1)
+    assert status == 0, error
+    # Nothing of it is in the folder, as of runs that were made when both were not there.
+    for name in ("config.json", "classifier.json"):
+        assert not {"normalization", "crop"} & {*json.loads((run / name).read_text())}
+    told = json.loads((run / "result.json").read_text())["val"]
+    status, _, error = idml(*command)
+    assert status == 0, error
+    assert json.loads((run / "result.json").read_text())["val"] == told
+    status, _, error = idml(*command, "--normalization", "batch")
+    assert (status, error.count("\n")) == (2, 1)
+    assert "normalization is None there and 'batch' here" in error
+    # One that says one of both knew of no other default for the other.
+    (run / "config.json").write_text(json.dumps({"normalization": "group"}))
+    assert classify_train.older_options(run / "config.json") == {"crop": 1.0}
+    (run / "config.json").write_text("no JSON")
+    assert classify_train.older_options(run / "config.json") == {}
+    status, _, error = idml(*command)
+    assert (status, error.count("\n")) == (2, 1) and "not a JSON file of ours" in error
 
 
 def test_a_folder_is_evaluated_class_by_class(idml, run, folders, tmp_path):

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import f1_score
 
 from idml_jax import data
-from idml_jax.workflows import classify_comparison, classify_ways
+from idml_jax.errors import InputError
+from idml_jax.workflows import classify_comparison, classify_study, classify_ways
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import inner_folds
 
@@ -175,6 +176,66 @@ def test_inner_folds_choose_the_way_too(idml, images, tmp_path):
     assert "n_neighbors 5 1 3 9" in (run / "report.html").read_text()
 
 
+def test_the_chi_squared_machine_learns_from_histograms_alone(idml, images, tmp_path):
+    run = tmp_path / "run"
+    options = ("--folds", 2, "--classifiers", "chi-squared", "logistic")
+    status, _, error = compare(idml, images, run, *options, "--features", "patterns", "greys")
+    assert status == 0, error
+    line = "chi-squared is of histograms: it is left out with greys, which may be negative."
+    assert line in error and line in (run / "report.html").read_text()
+    ways = {row["by"]: float(row["accuracy"]) for row in rows_of(run / "compared.csv")}
+    assert {*ways} == {"patterns, chi-squared", "patterns, logistic", "greys, logistic"}
+    assert ways["patterns, chi-squared"] > 0.9
+    # What inner folds choose from is what the pipeline has.
+    pipeline = classify_ways.pipeline_of("patterns", "chi-squared", 0)
+    assert {*classify_ways.grid_of("patterns", "chi-squared")} <= {*pipeline.get_params()}
+    # With nothing left to learn from it is refused, and nothing is made positive.
+    alone = ("--features", "greys", "vlad", "--classifiers", "chi-squared")
+    status, _, error = compare(idml, images, tmp_path / "new", *alone)
+    assert (status, error.count("\n")) == (2, 1) and not (tmp_path / "new").exists()
+    assert "left out with greys, vlad, which may be negative. Nothing is left: take one of" in error
+    with pytest.raises(InputError, match="Nothing is left"):
+        classify_ways.pipeline_of("spectrum", "chi-squared", 0)
+
+
+def test_networks_of_folds_that_are_left_are_made_as_those_that_are_there(
+    images, tmp_path, monkeypatch
+):
+    recipes = []
+    monkeypatch.setattr(
+        classify_comparison,
+        "trained",
+        lambda options, parts, judged: (
+            recipes.append(classify_study.recipe_of(options)) or np.full((len(parts.val), 3), 1 / 3)
+        ),
+    )
+    config = Config(images, tmp_path / "run", folds=3, steps=5)
+    known = classify_comparison.read(config)
+    folder = config.run / "folds" / "00"
+    for written, expected in (
+        (None, ("batch", 0.5)),
+        ({}, ("none", 1.0)),
+        ({"normalization": "batch", "crop": 0.5}, ("batch", 0.5)),
+    ):
+        if written is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "classifier.json").write_text(json.dumps(written))
+        answer = classify_comparison.by_network(config, known, known.folds[1], 1, 1.0)
+        assert (recipes[-1].normalization, recipes[-1].crop) == expected
+        assert answer.fitted == 24 and recipes[-1].steps == 5
+
+
+@pytest.mark.parametrize("feature", [*classify_ways.FEATURES])
+def test_what_is_called_a_histogram_is_one(images, tmp_path, feature):
+    config = Config(images, tmp_path, folds=3)
+    known = classify_comparison.read(config).squares
+    made = classify_ways.FEATURES[feature](0)
+    if feature in ("words", "vlad", "keypoints"):
+        made.set_params(words=4, radius=8)
+    found = np.asarray(made.fit_transform(known.images[::4], known.labels[::4]))
+    assert (found.min() >= 0) == (feature in classify_ways.HISTOGRAMS)
+
+
 def test_scores_grow_with_the_micrographs_over_the_same_folds(idml, images, tmp_path):
     run = tmp_path / "run"
     options = ("--shares", 0.25, 0.5, 1, "--folds", 3)
@@ -193,7 +254,10 @@ def test_scores_grow_with_the_micrographs_over_the_same_folds(idml, images, tmp_
 
 def test_too_little_to_learn_from_is_refused_before_anything_is_learned(idml, images, tmp_path):
     for options, rule in (
-        (("--shares", 0.1, "--classifiers", "svm"), "share 0.1: fewer than 2 images of coarse, fi"),
+        (
+            ("--shares", 0.1, "--classifiers", "svm"),
+            "0.1: fewer than 2 images of coarse, fine, noise (fold 1, 2, 3, 4, 5)",
+        ),
         (("--shares", 0.1, "--classifiers", "neighbours"), "fewer than 5 images, for neighbours"),
         (("--shares", 0.1, "--nested"), "fewer than 3 specimens, for inner folds, of coarse, fine"),
         (("--shares", 0, 1), "above 0 and up to 1"),
@@ -247,13 +311,31 @@ def test_leaks_by_specimen_are_named_and_by_specimen_there_are_none(idml, images
         assert len({name.split("/")[1][0] for name in members}) == 2 and len(members) == 12
     for more, rule in (
         ((), "each micrograph is its own specimen; say of which"),
-        (("--specimen-pattern", "[0-9]+", "--folds", 7), "fewer specimens than 7 folds: coarse ha"),
+        (("--specimen-pattern", "[0-9]+", "--folds", 7), "fewer specimens than 7 folds: the set h"),
         (("--specimen-pattern", "fine"), "finds nothing in coarse/0_0, "),
         (("--specimen-pattern", "a", "--specimens", table), "give one"),
         (("--fold-file", table), "--by-specimen and --repeats part at random"),
     ):
         status, _, error = compare(idml, images, run, "--by-specimen", *more, *QUICK)
         assert (status, error.count("\n")) == (2, 1) and rule in error, error
+
+
+def test_a_class_in_one_fold_is_refused_and_a_fold_without_one_is_told_of(idml, images, tmp_path):
+    numbers = {f"{name}/{place // 2}_{place % 2}": place // 2 % 4 for name in CLASSES
+               for place in range(12)}  # fmt: skip
+    numbers |= {name: 1 for name in numbers if name.startswith("noise")}
+    path, run = tmp_path / "folds.json", tmp_path / "run"
+    path.write_text(json.dumps(numbers))
+    status, _, error = compare(idml, images, run, "--fold-file", path, *QUICK)
+    assert (status, error.count("\n")) == (2, 1) and not run.exists()
+    assert f"{path}: fold 1 leaves nothing to learn of noise: each class has to be" in error
+    path.write_text(json.dumps(numbers | {"noise/0_0": 2, "noise/0_1": 2}))
+    status, _, error = compare(idml, images, run, "--fold-file", path, *QUICK[:2], *QUICK[3:])
+    assert status == 0, error
+    line = "Folds without a class, of which they say nothing: fold 0: noise; fold 3: noise."
+    assert line in error and line in (run / "report.html").read_text()
+    result = json.loads((run / "result.json").read_text())
+    assert result["folds without a class"] == {"0": ["noise"], "3": ["noise"]}
 
 
 def test_classes_of_a_table_are_compared_as_those_of_folders(idml, images, tmp_path):

@@ -159,14 +159,16 @@ def test_random_folds_keep_specimens_together_and_a_rare_class_is_told_of(idml, 
     result = json.loads((run / "result.json").read_text())
     assert sorted(result["folds"].values()) == [["a", "b"], ["c", "d"], ["e", "f"]]
     number = next(key for key, members in result["folds"].items() if members == ["a", "b"])
-    assert f"folds without a class, of which they say nothing: fold {number}: 2." in error
+    assert f"Folds without a class, of which they say nothing: fold {number}: 2." in error
+    assert result["folds without a class"] == {number: ["2"]}
+    assert "of which they say nothing" in (run / "report.html").read_text()
     assert [*result["scores"]] == ["U-Net"]
     path = tmp_path / "folds.json"
     path.write_text(json.dumps({"a": 1, "b": 1, "c": 2, "d": 2, "e": 2, "f": 2}))
     new = tmp_path / "new"
     status, _, error = idml(*command[:7], new, "--fold-file", path, *FEW)
     assert (status, error.count("\n")) == (2, 1) and not new.exists()
-    assert "nothing is left to learn of: fold 2: 2: each class" in error
+    assert f"{path}: fold 2 leaves nothing to learn of 2: each class has to be in two" in error
 
 
 @pytest.mark.parametrize(
