@@ -43,8 +43,8 @@ class Study:
 
 STUDIES: dict[Name, Study] = {
     # Tertiary precipitates are a few pixels wide: they are not zoomed, which blurs them, and hardly
-    # shown more often than they are, or too much is taken for them. The micrographs were taken
-    # alike: how grey a pixel is says where a boundary runs, and is left as it is.
+    # shown more often than they are, or too much is taken for them. From one micrograph to the next
+    # brightness differs by three times what the pixels of one do.
     "superalloy": Study(
         "nasa-superalloy",
         "Super1",
@@ -53,6 +53,7 @@ STUDIES: dict[Name, Study] = {
             features=(16, 32, 64, 128, 128),
             size=(192, 192),
             batch=6,
+            local_contrast=385,
             steps=950,
             around_classes=0.2,
         ),

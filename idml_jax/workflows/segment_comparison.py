@@ -18,6 +18,7 @@ from idml_jax.workflows.folding import (
     tell_unjudged,
     unjudged_text,
 )
+from idml_jax.workflows.light import tell_of_light
 from idml_jax.workflows.over_folds import judged_by
 from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_compare import Config
@@ -44,6 +45,7 @@ def compared(config: Config) -> str:
     claimed = {"images digest": digest.hexdigest()}
     claimed |= digest_of(config, micrographs, known.folds)
     report.claim(config.run / "config.json", config.plain() | claimed)
+    tell_of_light(micrographs, config.local_contrast)
     path = config.run / "folds.json"
     done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     wanted = (*FLOORS, NETWORK) if config.floors else (NETWORK,)

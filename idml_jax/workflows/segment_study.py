@@ -8,6 +8,7 @@ import numpy as np
 
 from idml_jax import data, evaluation, report, training
 from idml_jax.models.resnet import DEPTHS
+from idml_jax.workflows.light import tell_of_light
 from idml_jax.workflows.provenance import end_page
 from idml_jax.workflows.segment_calibration import pixel_calibration
 from idml_jax.workflows.segment_data import AnnotatedSplit, read_annotated_split
@@ -51,6 +52,7 @@ def study(config: Config) -> str:
     parts = read_annotated_split(config)
     report.claim(config.run / "config.json", config.plain())
     print(parts)
+    tell_of_light([one.micrograph for one in parts.train], config.local_contrast)
     segmenter, counts, seconds = fitted(config, parts, judged=config.fold is None)
     calibration = pixel_calibration(segmenter, parts.val)
     results = {
