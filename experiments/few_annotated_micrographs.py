@@ -138,8 +138,19 @@ def main(config: Config) -> None:
     rows: list[tuple[str, ...]] = [("trained on", "by", "mean IoU", *study.classes, "seconds")]
     results: dict[str, Any] = {}
 
-    def scored(given: str, way: str, segmenter: evaluation.PixelClassifier, began: float) -> None:
-        counts = evaluation.pixel_counts(segmenter, other).sum(axis=0)
+    def seen(annotated: list[data.Annotated]) -> list[data.Annotated]:
+        """In the light that the network sees them in."""
+        window = study.recipe.local_contrast
+        return [one.in_local_contrast(window) for one in annotated] if window else annotated
+
+    def scored(
+        given: str,
+        way: str,
+        segmenter: evaluation.PixelClassifier,
+        began: float,
+        judged: list[data.Annotated] = other,
+    ) -> None:
+        counts = evaluation.pixel_counts(segmenter, judged).sum(axis=0)
         scores = evaluation.pixel_scores(counts, study.classes)
         seconds = time.perf_counter() - began
         results[f"{given}, {way}"] = scores | {"seconds": seconds}
@@ -149,7 +160,8 @@ def main(config: Config) -> None:
 
     def compared(name: str, given: list[data.Annotated], steps: int) -> None:
         began = time.perf_counter()
-        scored(name, "random forest", training.ForestSegmenter.of(given, classes), began)
+        forest = training.ForestSegmenter.of(seen(given), classes)
+        scored(name, "random forest", forest, began, seen(other))
         began = time.perf_counter()
         recipe = dataclasses.replace(study.recipe, steps=steps, seed=config.seed)
         segmenter = training.train_segmenter(

@@ -129,9 +129,13 @@ def fitted(
         return passed
 
     if config.floors:
+        # In the light that the network sees them in.
+        seen, unseen = parts.train, parts.val
+        if config.local_contrast:
+            seen, unseen = ([one.in_local_contrast(config.local_contrast) for one in part]
+                            for part in (seen, unseen))  # fmt: skip
         for name, kind in FLOORS.items():
-            floor = kind.of(parts.train, parts.classes)
-            counts[name] = evaluation.pixel_counts(floor, parts.val)
+            counts[name] = evaluation.pixel_counts(kind.of(seen, parts.classes), unseen)
             seconds[name] = lap()
 
     def show(segmenter: training.Segmenter, done: int) -> training.Pictures:

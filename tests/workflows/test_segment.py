@@ -104,6 +104,21 @@ def test_every_way_is_scored_on_what_it_was_not_trained_on(idml, trained, run, f
     assert (status, error.count("\n")) == (2, 1) and "seed is 0 there and 1 here" in error
 
 
+def test_the_floors_see_local_contrast_as_the_network_does(idml, trained, folders, tmp_path):
+    run = tmp_path / "run"
+    options = ("--steps", 2, "--local-contrast", 15, "--run", run)
+    status, _, error = idml(*trained[1], *options)
+    assert status == 0, error
+    given = (folders / "images", folders / "masks")
+    masked = data.read_annotated(*given, names=list("abcde"))
+    *known, unseen = [one.in_local_contrast(15) for one in masked.micrographs]
+    forest = training.ForestSegmenter.of(known, masked.classes)
+    counts = evaluation.pixel_counts(forest, [unseen]).sum(axis=0)
+    results = json.loads((run / "result.json").read_text())
+    assert results["counts"]["random forest"] == counts.tolist()
+    assert training.load_segmenter(run).window == 15
+
+
 def test_labels_have_the_values_of_the_masks_and_the_size_of_a_pixel(idml, run, given, tmp_path):
     out = tmp_path / "out"
     command = ("segment", "predict", "--run", run, given[0], given[1], "--out", out)
