@@ -59,7 +59,7 @@ def draw_reliability(ax: Axes, reliability: Reliability, *, name: str = "", colo
     )
     ax.set_ylabel("share that is right")
     ax.set_ylim(-0.02, 1.02)
-    ax.legend(frameon=False, fontsize=8, loc="upper left")
+    ax.legend(frameon=False, fontsize=8, loc="lower right")
     return ax
 
 
