@@ -86,9 +86,10 @@ STUDIES: dict[Name, Study] = {
             features=(8, 16, 32, 64, 96),
             size=(256, 256),
             local_contrast=161,
-            steps=600,
+            steps=350,
+            judge_every=35,
             turns="sideways",
-            changes=data.Changes(zoom=0.5, contrast=0.2, noise=0.1),
+            changes=data.Changes(zoom=0.4, contrast=0.2, noise=0.1),
         ),
     ),
 }
