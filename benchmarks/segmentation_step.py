@@ -171,12 +171,12 @@ def logits_apart(network: UNet | EncoderUNet, images: Any, device: str) -> float
     peer, found = same_network(network).to(device), []
     for training in (False, True):
 
-        def infer(images: Any, training: bool = training) -> Any:
+        def infer(values: Any, images: Any, training: bool = training) -> Any:
             return _copied(structure, values, training)(images)
 
         with torch.no_grad():
             expected = peer.train(training)(put(images, device))
-        found.append(_apart(jax.jit(infer)(images), expected))
+        found.append(_apart(jax.jit(infer)(values, images), expected))
     return float(np.max(found))
 
 
@@ -194,13 +194,14 @@ def gradients_apart(case: Case, device: str) -> float:
         peer = same_network(network).to(device)
         for training in (False, True):
 
-            def squares(images: Any, training: bool = training) -> Any:
+            def squares(images: Any, values: Any, training: bool = training) -> Any:
                 return jnp.square(_copied(structure, values, training)(images)).sum()
 
             given = put(images, device).requires_grad_()
             peer.train(training)(given).square().sum().backward()
             assert given.grad is not None
-            found.append(_apart(jax.jit(jax.grad(squares))(jnp.asarray(images)), given.grad))
+            slopes = jax.jit(jax.grad(squares))(jnp.asarray(images), values)
+            found.append(_apart(slopes, given.grad))
     return float(np.max(found))
 
 
