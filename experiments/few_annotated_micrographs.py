@@ -141,8 +141,7 @@ def main(config: Config) -> None:
 
     def seen(annotated: list[data.Annotated]) -> list[data.Annotated]:
         """In the light that the network sees them in."""
-        window = study.recipe.local_contrast
-        return [one.in_local_contrast(window) for one in annotated] if window else annotated
+        return [one.in_local_contrast(study.recipe.local_contrast) for one in annotated]
 
     def scored(
         given: str,

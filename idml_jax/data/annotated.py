@@ -63,7 +63,12 @@ class Annotated:
         return Annotated(micrograph, values[counts.argmax(axis=-1)].astype(np.int32))
 
     def in_local_contrast(self, window: int) -> "Annotated":
-        """The same in units of how grey values vary around each pixel: see `local_contrast`."""
+        """The same in units of how grey values vary around each pixel: see `local_contrast`.
+
+        With a window of 0 it is as it was taken.
+        """
+        if not window:
+            return self
         image = np.asarray(local_contrast(self.micrograph.image[None], window))[0]
         return Annotated(dataclasses.replace(self.micrograph, image=image), self.labels)
 

@@ -86,9 +86,9 @@ def train_segmenter(
         no longer finite, or a checkpoint cannot be written.
     """
     run = pathlib.Path(run)
-    if recipe.local_contrast:
-        annotated = [one.in_local_contrast(recipe.local_contrast) for one in annotated]
-    annotated = [one.binned(recipe.binning) for one in annotated]
+    annotated = [
+        one.in_local_contrast(recipe.local_contrast).binned(recipe.binning) for one in annotated
+    ]
     resident = keep_annotated_on_device(annotated, len(classes), size=recipe.size, seed=recipe.seed)
     counts = np.array(
         [sum((one.labels == k).sum() for one in annotated) for k in range(len(classes))]

@@ -130,10 +130,8 @@ def fitted(
 
     if config.floors:
         # In the light that the network sees them in.
-        seen, unseen = parts.train, parts.val
-        if config.local_contrast:
-            seen, unseen = ([one.in_local_contrast(config.local_contrast) for one in part]
-                            for part in (seen, unseen))  # fmt: skip
+        seen, unseen = ([one.in_local_contrast(config.local_contrast) for one in part]
+                        for part in (parts.train, parts.val))  # fmt: skip
         for name, kind in FLOORS.items():
             counts[name] = evaluation.pixel_counts(kind.of(seen, parts.classes), unseen)
             seconds[name] = lap()

@@ -64,5 +64,7 @@ def test_annotated_micrographs_keep_their_masks():
     labels = np.arange(40 * 33, dtype=np.int32).reshape(40, 33)
     seen = data.Annotated(micrograph, labels).in_local_contrast(9)
     np.testing.assert_array_equal(seen.labels, labels)
+    one = data.Annotated(micrograph, labels)
+    assert one.in_local_contrast(0) is one
     assert seen.name == "one" and isinstance(seen.micrograph.image, np.ndarray)
     np.testing.assert_allclose(seen.micrograph.image, expected(IMAGES[:1], 9)[0], atol=2e-6)
