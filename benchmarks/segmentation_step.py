@@ -29,7 +29,6 @@ change less when the machine is busy. Quote the ratios: they carry over to anoth
 
 import argparse
 import importlib
-import os
 import time
 from typing import Any, NamedTuple
 
@@ -42,6 +41,7 @@ from flax import nnx
 from jaxtyping import Float, Int
 from torch.nn import functional
 
+from benchmarks.processors import shared_device
 from benchmarks.timing import median_seconds, print_table
 from benchmarks.torch_segmentation import channels_last, same_network, state_of
 from idml_jax.models import EncoderUNet, UNet
@@ -317,12 +317,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="PyTorch by torch.compile")
     parser.add_argument("--smp", action="store_true", help="segmentation_models_pytorch too")
     given = parser.parse_args()
-    if not torch.cuda.is_available() and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
-    torch.set_num_threads(given.threads)
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU is for both
-    gpu = jax.default_backend() == "gpu"
-    device = "cuda" if gpu and torch.cuda.is_available() else "cpu"
+    device = shared_device(given.threads)
     torch.backends.cudnn.benchmark = True
     print_table(HEAD, [row for case in CASES for row in compare(case, given, device)])
 

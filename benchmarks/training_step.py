@@ -21,7 +21,6 @@ import argparse
 import collections
 import dataclasses
 import functools
-import os
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -33,6 +32,7 @@ import torch
 from flax import nnx
 from jaxtyping import Float
 
+from benchmarks.processors import shared_device
 from benchmarks.timing import median_seconds, print_table
 from benchmarks.torch_progressive_gan import Losses, Training
 from idml_jax.models import AddedNoise
@@ -237,12 +237,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="PyTorch by torch.compile")
     parser.add_argument("--peak-tflops", type=float, help="of the device, in the precision")
     given = parser.parse_args()
-    if not torch.cuda.is_available() and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: given.threads])
-    torch.set_num_threads(given.threads)
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # a GPU is for both
-    gpu = jax.default_backend() == "gpu"
-    device = "cuda" if gpu and torch.cuda.is_available() else "cpu"
+    device, gpu = shared_device(given.threads), jax.default_backend() == "gpu"
     torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = True, False
 
     recipe = Recipe.of_size((given.size, given.size))
