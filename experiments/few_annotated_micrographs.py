@@ -106,7 +106,7 @@ class Config:
     of: str | None = None
     """Which of the lists in its folder, in place of the study's: Super3 is one micrograph."""
     run: pathlib.Path = pathlib.Path("runs/few_annotated_micrographs")
-    """Folder for the trainings and the tables; a run there goes on."""
+    """Folder for the trainings and the table; a run there goes on; seconds are those since."""
     steps: int | None = None
     """Of the training; by default as many as the study's recipe says."""
     singly: bool = False
