@@ -33,7 +33,7 @@ from idml_jax.data import synthetic
 
 CLASSES = ("ferrite", "pearlite", "bainite", "martensite", "tempered")
 
-SIDE = 192
+SIDE = 256
 """Pixels along each side of a micrograph."""
 
 SHARE = 0.3
@@ -50,7 +50,7 @@ class Config:
     """Micrographs to learn from."""
     seen: int = 24
     """Micrographs to judge by."""
-    steps: int = 300
+    steps: int = 500
     """Of the training."""
     seed: int = 0
     """Of everything random."""
@@ -58,8 +58,8 @@ class Config:
 
 def needles(key: PRNGKeyArray, angle: float) -> Float[np.ndarray, "rows cols"]:
     """A random field of long correlation along one direction."""
-    field = np.asarray(synthetic.gaussian_random_field(key, (2 * SIDE, 2 * SIDE), length=2.0))
-    long = scipy.ndimage.gaussian_filter1d(field, 5.0, axis=1, mode="wrap")
+    field = np.asarray(synthetic.gaussian_random_field(key, (2 * SIDE, 2 * SIDE), length=0.7))
+    long = scipy.ndimage.gaussian_filter1d(field, 4.0, axis=1, mode="wrap")
     turned = scipy.ndimage.rotate(long, math.degrees(angle), reshape=False, order=1, mode="wrap")
     return turned[SIDE // 2 : 3 * SIDE // 2, SIDE // 2 : 3 * SIDE // 2]
 
@@ -70,13 +70,13 @@ def texture(name: str, key: PRNGKeyArray, angle: float) -> Float[np.ndarray, "ro
     if name == "pearlite":
         field = np.sin(2 * np.pi * (rows * math.sin(angle) + cols * math.cos(angle)) / 5.0)
     elif name == "bainite":
-        field = np.asarray(synthetic.gaussian_random_field(key, (SIDE, SIDE), length=3.0))
+        field = np.asarray(synthetic.gaussian_random_field(key, (SIDE, SIDE), length=1.2))
     else:
         field = needles(key, angle)
         field = (field - field.mean()) / field.std()
         if name == "tempered":
             dots = jax.random.uniform(jax.random.fold_in(key, 1), (SIDE, SIDE)) < 0.02
-            field = 0.6 * field + 9 * scipy.ndimage.gaussian_filter(np.asarray(dots, float), 1.0)
+            field = 0.4 * field + 12 * scipy.ndimage.gaussian_filter(np.asarray(dots, float), 0.8)
     return (field - field.mean()) / field.std()
 
 
