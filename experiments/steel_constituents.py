@@ -23,6 +23,9 @@ from idml_jax.workflows import segment_compare
 
 NAMES = ("matrix", "network", "spheroidite", "Widmanstaetten")
 
+FEATURES = (16, 32, 64, 96, 128)
+"""Channels of a network at each resolution, the finest first."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -56,7 +59,7 @@ def comparison_of(config: Config) -> segment_compare.Config:
         without_folds=(0,),
         classes=tuple(range(len(NAMES))),
         names=NAMES,
-        features=(16, 32, 64, 96, 128),
+        features=FEATURES,
         size=(config.side,),
         binning=config.binning,
         steps=config.steps,
