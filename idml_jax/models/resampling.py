@@ -36,6 +36,36 @@ def downsample(x: Float[Array, "batch *space f"]) -> Float[Array, "batch *half f
     return x.reshape(batch, *halves, features).mean(axis=tuple(range(2, 2 * len(space) + 1, 2)))
 
 
+def space_to_depth(x: Float[Array, "batch *space f"], factor: int) -> Float[Array, "batch *b c"]:
+    """The pixels of blocks of `factor` along each axis, sides being multiples of it, as channels.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> space_to_depth(jnp.arange(8.0, dtype=jnp.float32).reshape(1, 2, 4, 1), 2).tolist()
+    [[[[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]]]
+    """
+    batch, *space, features = x.shape
+    dimensions = len(space)
+    split = [length for side in space for length in (side // factor, factor)]
+    # Axes: the batch, those of the blocks, those in a block, the channels.
+    order = [0, *range(1, 2 * dimensions, 2), *range(2, 2 * dimensions + 1, 2), 2 * dimensions + 1]
+    x = x.reshape(batch, *split, features).transpose(order)
+    return x.reshape(*x.shape[: dimensions + 1], features * factor**dimensions)
+
+
+def depth_to_space(x: Float[Array, "batch *space f"], factor: int) -> Float[Array, "batch *fine c"]:
+    """Images of what `space_to_depth` made of them."""
+    batch, *space, features = x.shape
+    dimensions = len(space)
+    x = x.reshape(batch, *space, *[factor] * dimensions, features // factor**dimensions)
+    order = [0]
+    for axis in range(1, dimensions + 1):
+        order += [axis, axis + dimensions]
+    x = x.transpose([*order, 2 * dimensions + 1])
+    return x.reshape(batch, *(factor * side for side in space), x.shape[-1])
+
+
 def convolution(
     x: Float[Array, "batch *padded in"],
     kernel: Float[Array, "*taps in out"],

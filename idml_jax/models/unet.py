@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from idml_jax.models.layers import EqualizedConv, EqualizedLinear, leaky
 from idml_jax.models.normalization import Normalization, normalization_of
-from idml_jax.models.resampling import downsample
+from idml_jax.models.resampling import depth_to_space, downsample, space_to_depth
 from idml_jax.typing import Array
 
 
@@ -19,6 +19,10 @@ class UNet(nnx.Module):
     At each resolution two convolutions on the way down and two on the way up, the latter of what
     comes from below beside what was there on the way down [1]_. Images of any size: sides are
     continued by their mirror image to the next multiple of what the coarsest pixel is wide.
+
+    Most of its time goes to the finest grid. With a `patch` of more than one pixel there is none so
+    fine: the pixels of a square are the channels of one, and its answer has a channel for each of
+    them [3]_, so that nothing of image or labels is lost.
 
     Parameters
     ----------
@@ -38,6 +42,8 @@ class UNet(nnx.Module):
         what comes from below [2]_.
     dropout : float
         Share of the coarsest channels that is left out at random while it is trained.
+    patch : int
+        Pixels along each side of what is one on the finest grid.
     periodic : bool
         Continue a cell by its opposite side in convolutions.
     dtype : dtype, optional
@@ -51,6 +57,8 @@ class UNet(nnx.Module):
        segmentation", MICCAI 2015.
     .. [2] O. Oktay et al., "Attention U-Net: learning where to look for the pancreas", 2018, arXiv
        1804.03999.
+    .. [3] W. Shi et al., "Real-time single image and video super-resolution using an efficient
+       sub-pixel convolutional neural network", CVPR 2016, equation 4.
 
     Examples
     --------
@@ -72,10 +80,13 @@ class UNet(nnx.Module):
         residual: bool = False,
         attention: bool = False,
         dropout: float = 0.0,
+        patch: int = 1,
         periodic: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
     ):
+        if patch < 1:
+            raise ValueError(f"`patch` (={patch}) must be at least 1.")
         options = {
             "dimensions": dimensions,
             "normalization": normalization,
@@ -83,9 +94,9 @@ class UNet(nnx.Module):
             "dtype": dtype,
             "rngs": rngs,
         }
-        self.in_features, self.classes = in_features, classes
-        self.multiple = 2 ** (len(features) - 1)
-        before = (in_features, *features[:-1])
+        self.in_features, self.classes, self.patch = in_features, classes, patch
+        self.multiple = patch * 2 ** (len(features) - 1)
+        before = (in_features * patch**dimensions, *features[:-1])
         self.down = nnx.List(
             ConvolutionPair(first, after, residual=residual, **options)
             for first, after in zip(before, features, strict=True)
@@ -98,12 +109,12 @@ class UNet(nnx.Module):
             ConvolutionPair(2 * fine, fine, residual=residual, **options) for _, fine in steps
         )
         self.dropout = nnx.Dropout(dropout, broadcast_dims=tuple(range(1, dimensions + 1)))
-        self.last = EqualizedLinear(features[0], classes, gain=1.0, rngs=rngs)
+        self.last = EqualizedLinear(features[0], classes * patch**dimensions, gain=1.0, rngs=rngs)
 
     @property
     def reach(self) -> int:
         """Pixels up to which others matter to a pixel, but for what groups are normalized by."""
-        return reach_of(len(self.down))
+        return self.patch * (reach_of(len(self.down)) + 1) - 1
 
     def __call__(
         self, images: Float[Array, "batch *space in"], *, rngs: nnx.Rngs | None = None
@@ -113,7 +124,7 @@ class UNet(nnx.Module):
         The random numbers are for `dropout`, while the network is trained.
         """
         x, extent = continued(images, self.multiple)
-        kept = []
+        x, kept = space_to_depth(x, self.patch), []
         for number, pair in enumerate(self.down):
             x = pair(downsample(x) if number else x)
             kept.append(x)
@@ -123,7 +134,10 @@ class UNet(nnx.Module):
             if self.gates:
                 beside = self.gates[number](beside, x)
             x = pair(jnp.concatenate([beside, x], axis=-1))
-        return self.last(x[(slice(None), *extent)].astype(jnp.float32))
+        # Of single pixels, those of the frame alone are left out before they are told.
+        if self.patch == 1:
+            return self.last(x[(slice(None), *extent)].astype(jnp.float32))
+        return depth_to_space(self.last(x.astype(jnp.float32)), self.patch)[(slice(None), *extent)]
 
 
 def reach_of(levels: int) -> int:

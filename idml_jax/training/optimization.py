@@ -58,8 +58,9 @@ def warmed_up_adam(
 
     With `decay`, weights shrink by that much of the rate in each step (AdamW).
     """
+    rising = max(1, steps // 20)
     rate = optax.schedules.warmup_cosine_decay_schedule(
-        0.0, learning_rate, max(1, steps // 20), steps
+        0.0, learning_rate, rising, max(steps, rising + 1)
     )
     if decay:
         return optax.adamw(rate, b1=0.9, b2=0.99, weight_decay=decay)

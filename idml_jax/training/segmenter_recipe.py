@@ -16,7 +16,7 @@ from idml_jax.training.segmentation_losses import SegmentationLoss
 PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
 """What tells the class of each pixel."""
 
-NEWER_FIELDS = ("binning", "symmetric", "local_contrast")
+NEWER_FIELDS = ("binning", "symmetric", "local_contrast", "patch")
 """Those that came after runs whose folders do not know them."""
 
 
@@ -74,6 +74,9 @@ class SegmenterRecipe:
         Whether a turned or mirrored image is to the network the same image, turned or mirrored: a
         `models.EquivariantUNet`, of whose `features` each has eight orientations. It has neither
         an `encoder` nor `residual` nor `attention`.
+    patch : int
+        Of `models.UNet`, whose finest grid has so many pixels along each side in one: unlike with
+        `binning`, the network sees and tells each of them.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128)
@@ -101,6 +104,7 @@ class SegmenterRecipe:
     binning: int = 1
     symmetric: bool = False
     local_contrast: int = 0
+    patch: int = 1
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
@@ -114,6 +118,13 @@ class SegmenterRecipe:
             raise ValueError(
                 f"`local_contrast` (={self.local_contrast}) must be at least 3 pixels, or 0 for "
                 "none."
+            )
+        if self.patch < 1:
+            raise ValueError(f"`patch` (={self.patch}) must be at least 1.")
+        if self.patch > 1 and (self.symmetric or self.encoder is not None):
+            raise ValueError(
+                f"`patch` (={self.patch}) is of a plain U-Net: it goes with neither `symmetric` "
+                f"(={self.symmetric}) nor `encoder` (={self.encoder})."
             )
         if self.symmetric and (self.encoder is not None or self.residual or self.attention):
             raise ValueError(
@@ -134,7 +145,8 @@ class SegmenterRecipe:
         options["normalization"] = self.normalization
         if self.symmetric:
             return EquivariantUNet(channels, classes, **options)
-        return UNet(channels, classes, residual=self.residual, attention=self.attention, **options)
+        options |= {"residual": self.residual, "attention": self.attention, "patch": self.patch}
+        return UNet(channels, classes, **options)
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""

@@ -11,7 +11,15 @@ from idml_jax.workflows.options import plain_options
 CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
 """How crops are changed."""
 
-NEWER_OPTIONS = ("binning", "symmetric", "local_contrast", "fold_file", "fold", "without_folds")
+NEWER_OPTIONS = (
+    "binning",
+    "symmetric",
+    "local_contrast",
+    "fold_file",
+    "fold",
+    "without_folds",
+    "patch",
+)
 """Those that came after runs whose folders do not know them."""
 
 
@@ -73,6 +81,9 @@ class Config:
     binning: int = 1
     """Pixels along each side of the blocks that the network sees as one: it sees so many times as
     far. Its answers have all pixels, and --size is in blocks."""
+    patch: int = 1
+    """Pixels along each side of a square that is one pixel of the network's finest grid, with a
+    channel for each: unlike by --binning none is lost, in little more time."""
     local_contrast: int = 0
     """Side, in pixels, of the square around each pixel by whose mean and deviation its grey value
     is measured: for micrographs of uneven light, or of which one has more contrast than another. It
@@ -145,6 +156,9 @@ class Config:
             raise InputError(f"--features (={self.features}): five of them with --encoder.")
         if self.encoder is None and (self.weights is not None or self.frozen):
             raise InputError("--weights and --frozen are of an --encoder: name one.")
+        for name in ("encoder", "symmetric"):
+            if self.patch > 1 and getattr(self, name):
+                raise InputError(f"--patch is of a plain U-Net: leave off --{name}.")
         for name in ("encoder", "residual", "attention"):
             if self.symmetric and getattr(self, name):
                 raise InputError(f"--symmetric is of a plain U-Net: leave off --{name}.")
@@ -168,8 +182,9 @@ class Config:
                 f"--local-contrast (={self.local_contrast}) is the side of a square of at least 3 "
                 "pixels, or 0 for none."
             )
-        if self.binning < 1:
-            raise InputError(f"--binning (={self.binning}) must be at least 1.")
+        for name in ("binning", "patch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name} (={getattr(self, name)}) must be at least 1.")
         if self.split is None and self.fold_file is None and self.of is not None:
             raise InputError(
                 "--of says which split of a file: give the file by --split or --fold-file."

@@ -7,6 +7,7 @@ import pytest
 from flax import nnx
 
 from idml_jax.models import UNet
+from idml_jax.models.resampling import depth_to_space, space_to_depth
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -31,6 +32,7 @@ def noise(*shape, seed=0):
         {"residual": True},
         {"attention": True},
         {"dropout": 0.5},
+        {"patch": 3},
         {"dtype": "bfloat16"},
     ],
     ids=str,
@@ -62,6 +64,28 @@ def test_away_from_its_border_a_tile_is_as_it_is_in_its_image():
     tile = network(image[:, 8:, 12:])[0, reach:-reach, reach:-reach]
     whole = network(image)[0, 8 + reach : -reach, 12 + reach : -reach]
     np.testing.assert_allclose(tile, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_a_patch_is_the_same_network_of_its_pixels_as_channels(dimensions):
+    """So that its finest grid is as coarse, and its answers as fine as the image."""
+    patched = made(patch=2, dimensions=dimensions)
+    image = noise(1, *(8,) * dimensions, 1)
+    assert patched(image).shape == (*image.shape[:-1], 3)
+    assert (patched.multiple, patched.reach) == (8, 2 * made(dimensions=dimensions).reach + 1)
+    patched.multiple, patched.patch = 4, 1
+    inside = patched(space_to_depth(image, 2))
+    assert inside.shape == (1, *(4,) * dimensions, 3 * 2**dimensions)
+    patched.multiple, patched.patch = 8, 2
+    np.testing.assert_allclose(patched(image), depth_to_space(inside, 2), atol=1e-6)
+
+
+def test_a_patch_matters_to_its_own_pixels_and_no_further_than_its_reach():
+    network, image = made(patch=2), noise(1, 128, 128, 1)
+    changed = image.copy()
+    changed[0, 64, 64] += 1
+    rows = np.flatnonzero(np.abs(network(changed) - network(image)).max(axis=(0, 2, 3)) > 0)
+    assert 64 - network.reach <= rows.min() < 64 < rows.max() <= 64 + network.reach
 
 
 def test_a_gate_lets_all_through_or_nothing():

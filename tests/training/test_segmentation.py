@@ -230,9 +230,31 @@ def test_a_network_that_sees_local_contrast_says_the_same_of_a_fainter_image(tmp
         dataclasses.replace(RECIPE, local_contrast=2)
 
 
+def test_a_network_of_patches_tells_what_is_narrower_than_they_are(tmp_path):
+    """Stripes of one and of four pixels, each pixel of a patch by itself."""
+    recipe = dataclasses.replace(RECIPE, features=(16, 16), patch=2, steps=200, size=(32, 32))
+    segmenter = training.train_segmenter(annotated(6), CLASSES, recipe, run=tmp_path)
+    unseen = annotated(3, seed=9)
+    counts = evaluation.pixel_counts(segmenter, unseen).sum(axis=0)
+    assert evaluation.pixel_scores(counts, CLASSES)["mean IoU"] > 0.75
+    assert segmenter.multiple == 4
+    image = unseen[0].micrograph.image
+    again = training.load_segmenter(tmp_path)
+    np.testing.assert_array_equal(again.predict(image), segmenter.predict(image))
+
+
+def test_one_step_is_a_training(tmp_path):
+    recipe = dataclasses.replace(RECIPE, steps=1)
+    segmenter = training.train_segmenter(annotated(1), CLASSES, recipe, run=tmp_path)
+    assert np.isfinite(segmenter.predict(annotated(1)[0].micrograph.image)).all()
+
+
 def test_the_recipe_writes_down_what_is_newer_only_where_it_is_used():
-    assert "binning" not in RECIPE.plain()
-    binned = dataclasses.replace(RECIPE, binning=2)
-    assert training.SegmenterRecipe.from_plain(binned.plain()) == binned
-    with pytest.raises(ValueError, match=r"`binning` \(=0\) must be at least 1"):
-        dataclasses.replace(RECIPE, binning=0)
+    for name in ("binning", "patch"):
+        assert name not in RECIPE.plain()
+        coarser = dataclasses.replace(RECIPE, **{name: 2})
+        assert training.SegmenterRecipe.from_plain(coarser.plain()) == coarser
+        with pytest.raises(ValueError, match=rf"`{name}` \(=0\) must be at least 1"):
+            dataclasses.replace(RECIPE, **{name: 0})
+    with pytest.raises(ValueError, match="`patch` .=2. is of a plain U-Net"):
+        dataclasses.replace(RECIPE, patch=2, symmetric=True)
