@@ -1,5 +1,6 @@
 """Convolutional networks from an image to its class."""
 
+import abc
 from collections.abc import Sequence
 
 from flax import nnx
@@ -26,9 +27,9 @@ class FromFeatures(nnx.Module):
         """
         return self.last(self.dropout(self.features(images), rngs=rngs))
 
+    @abc.abstractmethod
     def features(self, images: Images) -> Float[Array, "batch embedding"]:
         """The embedding of each image, which the last layer is linear in."""
-        raise NotImplementedError
 
 
 class Classifier(FromFeatures):

@@ -21,7 +21,13 @@ from jaxtyping import Float, Int, Shaped
 
 from idml_jax.models.layers import drawn_normal, leaky
 from idml_jax.models.normalization import Normalization, normalization_of
-from idml_jax.models.resampling import convolution, convolution_of_upsampled, downsample
+from idml_jax.models.resampling import (
+    convolution,
+    convolution_of_upsampled,
+    depth_to_space,
+    downsample,
+    space_to_depth,
+)
 from idml_jax.typing import Array
 
 ORIENTATIONS = 8
@@ -64,6 +70,9 @@ class GroupConv(nnx.Module):
         Channels before and after; each that comes out has eight orientations.
     lifts : bool
         Whether what comes in are images, or features without orientations.
+    patch : int
+        Pixels along each side of an image that are one of what comes out, where it lifts: the
+        kernel has 3 x 3 times as many, so that the pixels of a patch are turned as well.
     resample : {"up"}, optional
         Convolve the features upsampled by two, as one convolution on the coarse grid.
     gain, periodic, dtype, rngs
@@ -91,6 +100,7 @@ class GroupConv(nnx.Module):
         out_features: int,
         *,
         lifts: bool = False,
+        patch: int = 1,
         resample: Literal["up"] | None = None,
         gain: float = math.sqrt(2),
         periodic: bool = False,
@@ -98,11 +108,11 @@ class GroupConv(nnx.Module):
         rngs: nnx.Rngs,
     ):
         orientations = () if lifts else (ORIENTATIONS,)
-        shape = (3, 3, *orientations, in_features, out_features)
+        shape = (3 * patch, 3 * patch, *orientations, in_features, out_features)
         self.kernel = nnx.Param(drawn_normal(rngs.params(), shape))
         self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32))
         self.scale = gain / math.sqrt(math.prod(shape[:-1]))
-        self.resample = resample
+        self.patch, self.resample = patch, resample
         self.padding = "wrap" if periodic else "constant"
         self.dtype = jnp.dtype(dtype or jnp.float32)
 
@@ -111,10 +121,10 @@ class GroupConv(nnx.Module):
     ) -> Float[Array, "batch _ _ 8 out"]:
         x = jnp.asarray(x, self.dtype)
         # Orientations that come in are channels to the convolution, and so are those that go out.
-        x = x.reshape(*x.shape[:3], -1)
+        x = space_to_depth(x.reshape(*x.shape[:3], -1), self.patch)
         x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode=self.padding)
         convolved = convolution if self.resample is None else convolution_of_upsampled
-        x = convolved(x, self.scale * _all_ways(self.kernel[...]))
+        x = convolved(x, self.scale * _all_ways(self.kernel[...], self.patch))
         bias = self.bias[...].astype(x.dtype)
         return x.reshape(*x.shape[:3], ORIENTATIONS, -1) + bias.reshape(1, 1, 1, 1, -1)
 
@@ -122,22 +132,25 @@ class GroupConv(nnx.Module):
 class GroupConvolutions(nnx.Module):
     """Group convolutions one after another, each normalized and rectified.
 
-    Of channels `features`, the first of which come in: without orientations if it `lifts` them.
+    Of channels `features`, the first of which come in: without orientations if it `lifts` them, and
+    then from patches of so many pixels along each side.
     """
 
     def __init__(
         self,
         *features: int,
         lifts: bool = False,
+        patch: int = 1,
         resample: Literal["up"] | None = None,
         normalization: Normalization,
         periodic: bool,
         dtype: DTypeLike | None,
         rngs: nnx.Rngs,
     ):
-        options = {"periodic": periodic, "dtype": dtype, "rngs": rngs}
+        options = {"resample": resample, "periodic": periodic, "dtype": dtype, "rngs": rngs}
+        first = {"lifts": lifts, "patch": patch}
         self.convs = nnx.List(
-            GroupConv(before, after, lifts=lifts and not number, resample=resample, **options)
+            GroupConv(before, after, **(options if number else options | first))
             for number, (before, after) in enumerate(itertools.pairwise(features))
         )
         self.norms = nnx.List(normalization_of(normalization, of, rngs) for of in features[1:])
@@ -172,6 +185,21 @@ def halved(
     return mean.reshape(*mean.shape[:3], *x.shape[3:])
 
 
+def patches_of_orientations(
+    x: Float[Array, "batch rows cols 8 channels"], patch: int
+) -> Float[Array, "batch _ _ classes"]:
+    """What all orientations say together of the pixels of patches, as an image.
+
+    Each says it of a patch that lies as it does itself, `patch` by `patch` pixels of all classes
+    among its channels; theirs are turned to lie as the image, and the mean is taken.
+    """
+    batch, rows, cols, _, channels = x.shape
+    told = x.reshape(-1, ORIENTATIONS, patch, patch, channels // patch**2)
+    turned_back = [_turned_in_plane(told[:, way], way) for way in range(ORIENTATIONS)]
+    mean = sum(turned_back[1:], turned_back[0]) / ORIENTATIONS
+    return depth_to_space(mean.reshape(batch, rows, cols, channels), patch)
+
+
 def _turned_in_plane(
     x: Shaped[Array, "batch rows cols *features"], symmetry: int
 ) -> Shaped[Array, "batch _ _ *features"]:
@@ -183,22 +211,28 @@ def _turned_in_plane(
 
 
 def _all_ways(
-    kernel: Float[Array, "3 3 *orientations in out"],
+    kernel: Float[Array, "side side *orientations in out"], patch: int
 ) -> Float[Array, "3 3 all_in all_out"]:
-    """A kernel turned and mirrored all eight ways, beside each other as channels that come out."""
+    """A kernel turned and mirrored all eight ways, beside each other as channels that come out.
+
+    Of one that lifts patches the pixels of each are channels that come in.
+    """
     *taps, in_features, out_features = kernel.shape
-    index = _TURNED_KERNEL if len(taps) == 3 else _TURNED_TAPS
+    index = _TURNED_KERNEL if len(taps) == 3 else _turned_taps(taps[0])
     ways = kernel.reshape(-1, in_features, out_features)[index]
+    if patch > 1:
+        ways = ways.reshape(ORIENTATIONS, *taps, -1)
+        ways = space_to_depth(ways, patch).reshape(ORIENTATIONS, 9, -1, out_features)
     return ways.transpose(1, 2, 0, 3).reshape(3, 3, -1, ORIENTATIONS * out_features)
 
 
-_TURNED_TAPS: Int[np.ndarray, "8 9"] = np.stack(
-    [
-        _turned_in_plane(np.arange(9).reshape(1, 3, 3), symmetry).ravel()
-        for symmetry in range(ORIENTATIONS)
-    ]
-)
-"""Where each tap of a kernel that is turned by each symmetry comes from."""
+def _turned_taps(side: int) -> Int[np.ndarray, "8 taps"]:
+    """Where each tap of a square kernel that is turned by each symmetry comes from."""
+    taps = np.arange(side**2).reshape(1, side, side)
+    return np.stack([_turned_in_plane(taps, way).ravel() for way in range(ORIENTATIONS)])
+
+
+_TURNED_TAPS: Int[np.ndarray, "8 9"] = _turned_taps(3)
 
 _BEFORE: Int[np.ndarray, "8 8"] = np.array(
     [

@@ -7,7 +7,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Float
 
-from idml_jax.models.equivariant import GroupConvolutions, halved
+from idml_jax.models.equivariant import GroupConvolutions, halved, patches_of_orientations
 from idml_jax.models.layers import EqualizedLinear
 from idml_jax.models.normalization import Normalization
 from idml_jax.models.unet import continued, reach_of
@@ -34,8 +34,8 @@ class EquivariantUNet(nnx.Module):
     dropout : float
         Share of the coarsest channels that is left out at random while it is trained, in all
         orientations.
-    periodic, dtype, rngs
-        As for `UNet`.
+    patch, periodic, dtype, rngs
+        As for `UNet`. The pixels of a patch are turned with it.
 
     References
     ----------
@@ -60,6 +60,7 @@ class EquivariantUNet(nnx.Module):
         features: Sequence[int] = (4, 8, 16, 32),
         normalization: Normalization = "batch",
         dropout: float = 0.0,
+        patch: int = 1,
         periodic: bool = False,
         dtype: DTypeLike | None = None,
         rngs: nnx.Rngs,
@@ -70,11 +71,20 @@ class EquivariantUNet(nnx.Module):
             "dtype": dtype,
             "rngs": rngs,
         }
-        self.in_features, self.classes = in_features, classes
-        self.multiple = 2 ** (len(features) - 1)
+        if patch < 1:
+            raise ValueError(f"`patch` (={patch}) must be at least 1.")
+        self.in_features, self.classes, self.patch = in_features, classes, patch
+        self.multiple = patch * 2 ** (len(features) - 1)
         before = (in_features, *features[:-1])
         self.down = nnx.List(
-            GroupConvolutions(channels, after, after, lifts=number == 0, **options)
+            GroupConvolutions(
+                channels,
+                after,
+                after,
+                lifts=number == 0,
+                patch=1 if number else patch,
+                **options,
+            )
             for number, (channels, after) in enumerate(zip(before, features, strict=True))
         )
         steps = list(zip(features[:0:-1], features[-2::-1], strict=True))
@@ -83,12 +93,12 @@ class EquivariantUNet(nnx.Module):
         )
         self.up = nnx.List(GroupConvolutions(2 * fine, fine, fine, **options) for _, fine in steps)
         self.dropout = nnx.Dropout(dropout, broadcast_dims=(1, 2, 3))
-        self.last = EqualizedLinear(features[0], classes, gain=1.0, rngs=rngs)
+        self.last = EqualizedLinear(features[0], classes * patch**2, gain=1.0, rngs=rngs)
 
     @property
     def reach(self) -> int:
         """Pixels up to which others matter to a pixel, but for what groups are normalized by."""
-        return reach_of(len(self.down))
+        return self.patch * (reach_of(len(self.down)) + 1) - 1
 
     def __call__(
         self, images: Images, *, rngs: nnx.Rngs | None = None
@@ -105,6 +115,8 @@ class EquivariantUNet(nnx.Module):
         x = self.dropout(x, rngs=rngs)
         for number, (lift, pair) in enumerate(zip(self.lift, self.up, strict=True)):
             x = pair(jnp.concatenate([kept[-2 - number], lift(x)], axis=-1))
+        if self.patch > 1:
+            told = self.last(x.astype(jnp.float32))
+            return patches_of_orientations(told, self.patch)[(slice(None), *extent)]
         # A class has no orientation.
-        x = x[(slice(None), *extent)].astype(jnp.float32).mean(axis=3)
-        return self.last(x)
+        return self.last(x[(slice(None), *extent)].astype(jnp.float32).mean(axis=3))

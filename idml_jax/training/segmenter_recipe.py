@@ -75,8 +75,8 @@ class SegmenterRecipe:
         `models.EquivariantUNet`, of whose `features` each has eight orientations. It has neither
         an `encoder` nor `residual` nor `attention`.
     patch : int
-        Of `models.UNet`, whose finest grid has so many pixels along each side in one: unlike with
-        `binning`, the network sees and tells each of them.
+        Pixels along each side of what is one on the finest grid of a network without `encoder`, see
+        `models.UNet`: unlike with `binning`, the network sees and tells each of them.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128)
@@ -121,10 +121,9 @@ class SegmenterRecipe:
             )
         if self.patch < 1:
             raise ValueError(f"`patch` (={self.patch}) must be at least 1.")
-        if self.patch > 1 and (self.symmetric or self.encoder is not None):
+        if self.patch > 1 and self.encoder is not None:
             raise ValueError(
-                f"`patch` (={self.patch}) is of a plain U-Net: it goes with neither `symmetric` "
-                f"(={self.symmetric}) nor `encoder` (={self.encoder})."
+                f"`patch` (={self.patch}) is of a network without `encoder` (={self.encoder})."
             )
         if self.symmetric and (self.encoder is not None or self.residual or self.attention):
             raise ValueError(
@@ -142,11 +141,10 @@ class SegmenterRecipe:
         }
         if self.encoder is not None:
             return EncoderUNet(channels, classes, self.encoder, frozen=self.frozen, **options)
-        options["normalization"] = self.normalization
+        options |= {"normalization": self.normalization, "patch": self.patch}
         if self.symmetric:
             return EquivariantUNet(channels, classes, **options)
-        options |= {"residual": self.residual, "attention": self.attention, "patch": self.patch}
-        return UNet(channels, classes, **options)
+        return UNet(channels, classes, residual=self.residual, attention=self.attention, **options)
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""

@@ -156,9 +156,8 @@ class Config:
             raise InputError(f"--features (={self.features}): five of them with --encoder.")
         if self.encoder is None and (self.weights is not None or self.frozen):
             raise InputError("--weights and --frozen are of an --encoder: name one.")
-        for name in ("encoder", "symmetric"):
-            if self.patch > 1 and getattr(self, name):
-                raise InputError(f"--patch is of a plain U-Net: leave off --{name}.")
+        if self.patch > 1 and self.encoder is not None:
+            raise InputError("--patch is of a U-Net with its own way down: leave off --encoder.")
         for name in ("encoder", "residual", "attention"):
             if self.symmetric and getattr(self, name):
                 raise InputError(f"--symmetric is of a plain U-Net: leave off --{name}.")

@@ -66,6 +66,26 @@ def test_a_layer_of_what_is_turned_is_turned_itself(name, sides):
         np.testing.assert_allclose(found, turned(whole, symmetry), atol=1e-5)
 
 
+def test_patches_are_lifted_by_a_kernel_of_as_many_times_as_many_pixels():
+    layer, image = GroupConv(2, 3, lifts=True, patch=2, rngs=nnx.Rngs(0)), noise(2, 8, 12, 2)
+    found = layer(image)
+    assert (layer.kernel.shape, found.shape) == ((6, 6, 2, 3), (2, 4, 6, 8, 3))
+    padded = jnp.pad(image, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    for symmetry in ALL:
+        kernel = turned(layer.kernel[...].reshape(1, 6, 6, 6), symmetry).reshape(6, 6, 2, 3)
+        expected = jax.lax.conv_general_dilated(
+            padded,
+            layer.scale * kernel,
+            (2, 2),
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+        np.testing.assert_allclose(found[..., symmetry, :], expected, atol=1e-5)
+        np.testing.assert_allclose(
+            layer(turned(image, symmetry)), turned(found, symmetry), atol=1e-5
+        )
+
+
 @pytest.mark.usefixtures("standard_promotion")
 @pytest.mark.parametrize("kind", ["batch", "group"])
 def test_what_normalizes_channels_commutes_after_it_was_trained_too(kind):

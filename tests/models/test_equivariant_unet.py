@@ -49,6 +49,7 @@ def trained(network):
         {},
         {"normalization": "group", "periodic": True},
         {"normalization": "none", "features": (2, 3, 4)},
+        {"patch": 2},
     ],
     ids=str,
 )
@@ -69,6 +70,17 @@ def test_a_plain_one_does_not():
     for symmetry in range(1, 8):
         found = network(turned(image, symmetry))
         assert float(abs(found - turned(whole, symmetry)).max()) > 1e-2
+
+
+def test_of_a_patch_the_pixels_are_told_apart():
+    network, image = trained(made(patch=3)), noise(2, 18, 24, 1)
+    assert network(image).shape == (2, 18, 24, 3)
+    found = np.asarray(network(np.kron(image[:, ::3, ::3], np.ones((1, 3, 3, 1), np.float32))))
+    blocks = found.reshape(2, 6, 3, 8, 3, 3)
+    assert np.ptp(blocks, axis=(2, 4)).max() > 1e-2
+    for symmetry in range(8):
+        turn = network(turned(image, symmetry))
+        np.testing.assert_allclose(turn, turned(network(image), symmetry), atol=1e-4)
 
 
 def test_images_of_any_size_have_scores_in_float32():

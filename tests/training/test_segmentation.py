@@ -256,5 +256,5 @@ def test_the_recipe_writes_down_what_is_newer_only_where_it_is_used():
         assert training.SegmenterRecipe.from_plain(coarser.plain()) == coarser
         with pytest.raises(ValueError, match=rf"`{name}` \(=0\) must be at least 1"):
             dataclasses.replace(RECIPE, **{name: 0})
-    with pytest.raises(ValueError, match="`patch` .=2. is of a plain U-Net"):
-        dataclasses.replace(RECIPE, patch=2, symmetric=True)
+    with pytest.raises(ValueError, match="`patch` .=2. is of a network without `encoder`"):
+        dataclasses.replace(RECIPE, patch=2, encoder=18)
