@@ -47,11 +47,7 @@ class Config:
 
 
 def comparison_of(config: Config) -> segment_compare.Config:
-    """One that sees coarser pixels, and a turned micrograph as the same one, turned.
-
-    A field is told by what is around it; and of sixteen micrographs a network that has to learn
-    each direction by itself learns in twice as many steps, of nearly the same time, no more.
-    """
+    """Coarse pixels, as a field is told by what is around it, whichever way that lies."""
     folder = config.data / "uhcs-segmentation"
     return segment_compare.Config(
         folder / "images",
