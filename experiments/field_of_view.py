@@ -23,7 +23,7 @@ from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 
 FEATURES = (16, 32, 64, 96, 128)
-"""Channels of a network at each resolution, the finest first."""
+"""Channels at each resolution, the finest first; shallower networks have the first of them."""
 
 SIGHTS = ((1, 3), (1, 5), (2, 3), (2, 5), (4, 3), (4, 5))
 """Pixels along each side of what a network sees as one, and how many resolutions it has."""

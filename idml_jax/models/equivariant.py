@@ -220,9 +220,8 @@ def _all_ways(
     *taps, in_features, out_features = kernel.shape
     index = _TURNED_KERNEL if len(taps) == 3 else _turned_taps(taps[0])
     ways = kernel.reshape(-1, in_features, out_features)[index]
-    if patch > 1:
-        ways = ways.reshape(ORIENTATIONS, *taps, -1)
-        ways = space_to_depth(ways, patch).reshape(ORIENTATIONS, 9, -1, out_features)
+    ways = space_to_depth(ways.reshape(ORIENTATIONS, *taps[:2], -1), patch)
+    ways = ways.reshape(ORIENTATIONS, 9, -1, out_features)
     return ways.transpose(1, 2, 0, 3).reshape(3, 3, -1, ORIENTATIONS * out_features)
 
 

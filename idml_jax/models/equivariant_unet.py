@@ -98,7 +98,7 @@ class EquivariantUNet(nnx.Module):
     @property
     def reach(self) -> int:
         """Pixels up to which others matter to a pixel, but for what groups are normalized by."""
-        return self.patch * (reach_of(len(self.down)) + 1) - 1
+        return reach_of(len(self.down), self.patch)
 
     def __call__(
         self, images: Images, *, rngs: nnx.Rngs | None = None

@@ -171,7 +171,4 @@ def downsampled_convolution(
     """
     taps = jnp.asarray(_TAPS_OF_AVERAGE, kernel.dtype)
     parts = jnp.einsum("par,qbs,rsio->pqabio", taps, taps, kernel)
-    batch, rows, cols, features = x.shape
-    x = x.reshape(batch, rows // 2, 2, cols // 2, 2, features).swapaxes(2, 3)
-    x = x.reshape(batch, rows // 2, cols // 2, 4 * features)
-    return convolution(x, parts.reshape(2, 2, 4 * features, -1))
+    return convolution(space_to_depth(x, 2), parts.reshape(2, 2, 4 * x.shape[-1], -1))

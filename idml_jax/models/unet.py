@@ -114,7 +114,7 @@ class UNet(nnx.Module):
     @property
     def reach(self) -> int:
         """Pixels up to which others matter to a pixel, but for what groups are normalized by."""
-        return self.patch * (reach_of(len(self.down)) + 1) - 1
+        return reach_of(len(self.down), self.patch)
 
     def __call__(
         self, images: Float[Array, "batch *space in"], *, rngs: nnx.Rngs | None = None
@@ -134,21 +134,21 @@ class UNet(nnx.Module):
             if self.gates:
                 beside = self.gates[number](beside, x)
             x = pair(jnp.concatenate([beside, x], axis=-1))
-        # Of single pixels, those of the frame alone are left out before they are told.
-        if self.patch == 1:
-            return self.last(x[(slice(None), *extent)].astype(jnp.float32))
-        return depth_to_space(self.last(x.astype(jnp.float32)), self.patch)[(slice(None), *extent)]
+        told = depth_to_space(self.last(x.astype(jnp.float32)), self.patch)
+        return told[(slice(None), *extent)]
 
 
-def reach_of(levels: int) -> int:
+def reach_of(levels: int, patch: int = 1) -> int:
     """Pixels up to which others matter to a pixel of a U-Net.
 
     Two convolutions at each resolution down and up, one of what comes from below, and the
-    pixels of the coarsest grid.
+    pixels of the coarsest grid; all of them patches of so many pixels along each side.
     """
     pairs = 2 * sum(2**level for level in range(levels))
     pairs += 2 * sum(2**level for level in range(levels - 1))
-    return pairs + sum(2**level for level in range(1, levels)) + 2 ** (levels - 1)
+    patches = pairs + sum(2**level for level in range(1, levels)) + 2 ** (levels - 1)
+    # From the one side of its own patch to the far side of the last.
+    return patch * (patches + 1) - 1
 
 
 def continued(
