@@ -8,7 +8,7 @@ from flax import nnx
 
 from idml_jax.data import Turns
 from idml_jax.models import Likelihood, RotationInvariantVAE, VariationalAutoencoder
-from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.optimization import warmed_up
 from idml_jax.training.recipes import plain_fields
 
 Network: TypeAlias = VariationalAutoencoder | RotationInvariantVAE
@@ -98,7 +98,7 @@ class AutoencoderRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up_adam(self.learning_rate, self.steps)
+        return warmed_up("adam", self.learning_rate, self.steps)
 
     def plain(self) -> dict[str, Any]:
         """The fields as plain values: see `plain_fields`."""

@@ -14,7 +14,7 @@ from idml_jax.models import (
     ResNetClassifier,
 )
 from idml_jax.models.resnet import DEPTHS
-from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.optimization import warmed_up
 from idml_jax.training.recipes import plain_fields
 
 Architecture: TypeAlias = Literal[
@@ -86,7 +86,7 @@ class ClassifierRecipe:
         Side of the crops, at random places, that images are trained on: up to 1 a share of theirs,
         above it pixels. Judged are whole images. Of few images less is learned by heart.
     decay : float
-        How much of the learning rate weights shrink by in each step (AdamW): see `warmed_up_adam`.
+        How much of the learning rate weights shrink by in each step (AdamW): see `warmed_up`.
 
     References
     ----------
@@ -168,4 +168,4 @@ class ClassifierRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up_adam(self.learning_rate, self.steps, decay=self.decay)
+        return warmed_up("adam", self.learning_rate, self.steps, decay=self.decay)

@@ -1,12 +1,14 @@
 """What recipes of all kinds share: how they are written down beside a run."""
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
-def plain_fields(recipe: Any, newer: Collection[str]) -> dict[str, Any]:
-    """A recipe's fields as plain values; of the newer ones only what is not the default.
+def plain_fields(
+    recipe: Any, newer: Collection[str], before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A recipe's fields as plain values; of the newer ones only what is not as it was before.
 
     So the options of a run from before there were any are the same, and it goes on.
 
@@ -15,6 +17,8 @@ def plain_fields(recipe: Any, newer: Collection[str]) -> dict[str, Any]:
     recipe : dataclass
     newer : collection of str
         Fields that came after recipes which were written without them.
+    before : mapping, optional
+        What such recipes were by, where that is not the default.
 
     Examples
     --------
@@ -26,9 +30,11 @@ def plain_fields(recipe: Any, newer: Collection[str]) -> dict[str, Any]:
     >>> plain_fields(Recipe(), ["turns"]), plain_fields(Recipe(turns="none"), ["turns"])
     ({'steps': 5}, {'steps': 5, 'turns': 'none'})
     """
+    older = before or {}
     left = {
         field.name
         for field in dataclasses.fields(recipe)
-        if field.name in newer and getattr(recipe, field.name) == field.default
+        if field.name in newer
+        and getattr(recipe, field.name) == older.get(field.name, field.default)
     }
     return {name: value for name, value in dataclasses.asdict(recipe).items() if name not in left}

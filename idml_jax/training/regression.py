@@ -18,7 +18,7 @@ from idml_jax.report import claim
 from idml_jax.training.batches import in_batches
 from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import fit, fitted, random_rows
-from idml_jax.training.optimization import warmed_up_adam
+from idml_jax.training.optimization import warmed_up
 from idml_jax.typing import Array
 
 Examples: TypeAlias = tuple[Float[Array, "batch *space in"], Float[Array, "batch ..."]]
@@ -86,7 +86,7 @@ class RegressionRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up_adam(self.learning_rate, self.steps)
+        return warmed_up("adam", self.learning_rate, self.steps)
 
 
 class RegressionScalars(NamedTuple):

@@ -2,12 +2,16 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 
 def plain_options(
-    config: Any, *, without: Collection[str], newer: Collection[str] = ()
+    config: Any,
+    *,
+    without: Collection[str],
+    newer: Collection[str] = (),
+    before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Options as plain values, by which a run is recognized.
 
@@ -19,9 +23,12 @@ def plain_options(
     newer : collection of str
         Those that came after runs whose folders do not know them. They are left out at their
         default, at which a run is one from before there were any.
+    before : mapping, optional
+        What such runs were made with, where that is not the default.
     """
-    fields = {field.name: field for field in dataclasses.fields(config)}
-    left = {*without} | {name for name in newer if getattr(config, name) == fields[name].default}
+    standard = {field.name: field.default for field in dataclasses.fields(config)}
+    standard |= before or {}
+    left = {*without} | {name for name in newer if getattr(config, name) == standard[name]}
     return {
         name: _plain(value)
         for name, value in dataclasses.asdict(config).items()

@@ -48,7 +48,7 @@ class Config(segment_train.Config):
         """The options as plain values, without those that a run may be gone on with otherwise."""
         left = ("run", "save_every", "names", "floors", "split", "fold", "held_out", "patience")
         newer = {*segment_train.NEWER_OPTIONS, *FOLDING}
-        return plain_options(self, without=left, newer=newer)
+        return plain_options(self, without=left, newer=newer, before=segment_train.BEFORE)
 
     def of_fold(self, name: str) -> segment_train.Config:
         """The options of the training that is judged by a fold."""

@@ -19,8 +19,12 @@ NEWER_OPTIONS = (
     "fold",
     "without_folds",
     "patch",
+    "optimizer",
 )
 """Those that came after runs whose folders do not know them."""
+
+BEFORE = {"optimizer": "adam"}
+"""What those runs were made with, where that is not the default."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,6 +132,8 @@ class Config:
     """Of the training."""
     batch: int = 8
     """Crops in each."""
+    optimizer: Literal["adam", "muon"] = "muon"
+    """By what the network is trained: by Adam, or by Muon, which needs a third of the steps."""
     learning_rate: float = 3e-2
     """At its highest."""
     judge_every: int = 100
@@ -216,7 +222,7 @@ class Config:
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
         left = ("run", "save_every", "names", "floors")
-        return plain_options(self, without=left, newer=NEWER_OPTIONS)
+        return plain_options(self, without=left, newer=NEWER_OPTIONS, before=BEFORE)
 
 
 def run(config: Config) -> None:
