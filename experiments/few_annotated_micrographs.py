@@ -59,17 +59,18 @@ STUDIES: dict[Name, Study] = {
         ),
     ),
     # The oxide is told by what is above and below it, hundreds of pixels away, so the network sees
-    # whole micrographs, in blocks of as many pixels as a crack is wide. Up is up in a section.
+    # whole micrographs, in blocks that are finer than a crack is wide. Up is up in a section.
     "coating": Study(
         "nasa-ebc",
         "EBC3",
         ("background", "oxide", "crack"),
         training.SegmenterRecipe(
             features=(8, 16, 32, 64, 96, 128),
-            size=(256, 256),
-            binning=4,
+            size=(512, 512),
+            binning=2,
+            patch=2,
             batch=6,
-            steps=1500,
+            steps=1000,
             turns="sideways",
             class_weights="root",
             changes=data.Changes(

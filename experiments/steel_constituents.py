@@ -32,7 +32,7 @@ class Config:
     """Folder that holds uhcs-segmentation."""
     run: pathlib.Path = pathlib.Path("runs/steel_constituents")
     """Folder for the trainings and the table; a run there goes on."""
-    steps: int = 500
+    steps: int = 600
     """Of each training."""
     binning: int = 2
     """Pixels along each side of what the network sees as one; it is judged by all pixels."""
@@ -47,7 +47,7 @@ class Config:
 
 
 def comparison_of(config: Config) -> segment_compare.Config:
-    """Coarse pixels, as a field is told by what is around it, whichever way that lies."""
+    """Coarse pixels, as a field is told by what is around it."""
     folder = config.data / "uhcs-segmentation"
     return segment_compare.Config(
         folder / "images",
@@ -58,8 +58,7 @@ def comparison_of(config: Config) -> segment_compare.Config:
         without_folds=(0,),
         classes=tuple(range(len(NAMES))),
         names=NAMES,
-        features=(6, 12, 16, 24),
-        symmetric=True,
+        features=(32, 64, 96, 128),
         size=(config.side,),
         binning=config.binning,
         patch=config.patch,
@@ -68,6 +67,7 @@ def comparison_of(config: Config) -> segment_compare.Config:
         zoom=0.3,
         angle=20.0,
         noise=0.1,
+        turned=True,
         seed=config.seed,
     )
 

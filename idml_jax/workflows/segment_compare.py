@@ -46,7 +46,10 @@ class Config(segment_train.Config):
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        left = ("run", "save_every", "names", "floors", "split", "fold", "held_out", "patience")
+        left = (
+            *("run", "save_every", "names", "floors", "turned"),
+            *("split", "fold", "held_out", "patience"),
+        )
         newer = {*segment_train.NEWER_OPTIONS, *FOLDING}
         return plain_options(self, without=left, newer=newer, before=segment_train.BEFORE)
 

@@ -32,7 +32,7 @@ from idml_jax.workflows.segment_fold_scores import (
     shown,
     table_of,
 )
-from idml_jax.workflows.segment_study import FLOORS, NETWORK, fitted
+from idml_jax.workflows.segment_study import NETWORK, fitted, ways_of
 
 
 def compared(config: Config) -> str:
@@ -48,15 +48,16 @@ def compared(config: Config) -> str:
     tell_of_light(micrographs, config.local_contrast)
     path = config.run / "folds.json"
     done: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    wanted = (*FLOORS, NETWORK) if config.floors else (NETWORK,)
+    wanted = ways_of(config)
     for fold in tqdm(known.folds, desc="folds", unit="fold", delay=2):
         if {*wanted} <= {*done.get(fold.name, {})}:
             continue
         print(f"\nfold {fold.name}")
         _, counts, seconds = fitted(config.of_fold(fold.name), known.sides(fold), judged=False)
-        done[fold.name] = {
-            way: {"counts": of.tolist(), "seconds": seconds[way]} for way, of in counts.items()
-        }
+        told = {way: {"counts": of.tolist(), "seconds": seconds[way]}
+                for way, of in counts.items()}  # fmt: skip
+        # What was judged before took as long as it did then.
+        done[fold.name] = told | done.get(fold.name, {})
         report.write_json(path, done)
     scores = {way: scores_of(way, known, done) for way in wanted}
     report.write_json(config.run / "result.json", result_of(known, scores))

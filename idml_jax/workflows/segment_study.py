@@ -16,13 +16,19 @@ from idml_jax.workflows.segment_figures import examples_figure, judged_curves, o
 from idml_jax.workflows.segment_tiles import asked_through
 from idml_jax.workflows.segment_train import CHANGES, Config
 
-NETWORK = "U-Net"
+NETWORK, TURNED = "U-Net", "U-Net, mean of turns"
 
 FLOORS = {
     "threshold (Otsu)": training.ThresholdSegmenter,
     "random forest": training.ForestSegmenter,
 }
 """What a network has to beat."""
+
+
+def ways_of(config: Config) -> tuple[str, ...]:
+    """What tells the classes, in the order of the tables."""
+    floors = tuple(FLOORS) if config.floors else ()
+    return (*floors, NETWORK, TURNED) if config.turned else (*floors, NETWORK)
 
 
 def recipe_of(config: Config) -> training.SegmenterRecipe:
@@ -155,6 +161,10 @@ def fitted(
     asked = segmenter if through is None else through(segmenter)
     counts[NETWORK] = evaluation.pixel_counts(asked, parts.val)
     seconds[NETWORK] = lap() + _spent_before(config)
+    if config.turned:
+        turned = training.UncertainSegmenter(training.turned_members(asked, config.turns))
+        counts[TURNED] = evaluation.pixel_counts(turned, parts.val)
+        seconds[TURNED] = seconds[NETWORK] + lap()
     return asked, counts, seconds
 
 

@@ -146,6 +146,9 @@ class Config:
     """Steps between checkpoints: what a killed training loses at most."""
     floors: bool = True
     """Whether a threshold and a random forest are fitted beside it, to compare with."""
+    turned: bool = False
+    """Whether the mean of what the network says of a micrograph turned, in all ways that crops
+    were, is judged as well: mostly better, in as many times the time."""
     seed: int = 0
     """Of everything random."""
 
@@ -182,6 +185,8 @@ class Config:
             raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"--patience (={self.patience}) must be at least 1.")
+        if self.turned and self.turns == "none":
+            raise InputError("--turned is of a network that saw crops turned: leave off --turns.")
         if self.local_contrast < 0 or 0 < self.local_contrast < 3:
             raise InputError(
                 f"--local-contrast (={self.local_contrast}) is the side of a square of at least 3 "
@@ -221,7 +226,7 @@ class Config:
 
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
-        left = ("run", "save_every", "names", "floors")
+        left = ("run", "save_every", "names", "floors", "turned")
         return plain_options(self, without=left, newer=NEWER_OPTIONS, before=BEFORE)
 
 

@@ -362,6 +362,7 @@ def test_a_symmetric_network_is_narrower_and_an_older_run_does_not_know_of_it(tm
         (("--encoder", "resnet18", "--patch", 2), "with its own way down: leave off --encoder"),
         (("--patch", 0), "--patch (=0) must be at least 1"),
         (("--symmetric", "--attention"), "of a plain U-Net: leave off --attention"),
+        (("--turned", "--turns", "none"), "saw crops turned: leave off --turns"),
         (("--local-contrast", 2), "--local-contrast (=2) is the side of a square of at least 3"),
     ],
 )

@@ -127,6 +127,24 @@ def test_what_is_done_is_not_done_again_and_the_rest_is(idml, over_folds, compar
     assert (status, error.count("\n")) == (2, 1) and "seed is 0 there and 1 here" in error
 
 
+def test_the_mean_of_turns_is_judged_beside_what_is_done(idml, folders, over_folds, compared):
+    run, command = over_folds
+    before = json.loads((run / "folds.json").read_text())
+    status, output, error = idml(*command, "--turned")
+    assert status == 0, error
+    after = json.loads((run / "folds.json").read_text())
+    annotated = data.read_annotated(folders / "images", folders / "masks").micrographs
+    for number, ways in before.items():
+        assert {way: after[number][way] for way in ways} == ways
+        members = training.turned_members(training.load_segmenter(run / f"fold_{number}"))
+        judged = [one for one in annotated if str(FOLDS[one.name]) == number]
+        counts = evaluation.pixel_counts(training.UncertainSegmenter(members), judged)
+        assert after[number]["U-Net, mean of turns"]["counts"] == counts.tolist()
+    assert "U-Net, mean of turns" in output
+    # Without it the table is as it was.
+    assert idml(*command)[1] == compared[1]
+
+
 def test_one_fold_is_trained_as_among_all_and_nothing_is_chosen_by_it(
     idml, folders, compared, tmp_path
 ):
