@@ -14,7 +14,7 @@ from idml_jax.models import (
     ResNetClassifier,
 )
 from idml_jax.models.resnet import DEPTHS
-from idml_jax.training.optimization import warmed_up
+from idml_jax.training.optimization import Optimizer, warmed_up
 from idml_jax.training.recipes import plain_fields
 
 Architecture: TypeAlias = Literal[
@@ -30,7 +30,7 @@ ClassNetwork: TypeAlias = (
 
 NEWER_FIELDS = (
     "averaging mixing focus judge_every patience by_itself architecture normalization dropout "
-    "frozen crop decay"
+    "frozen crop decay optimizer"
 ).split()
 """Those that came after runs whose folders do not know them."""
 
@@ -55,7 +55,7 @@ class ClassifierRecipe:
     steps, batch : int
         Steps in all, and images in each.
     learning_rate : float
-        Of Adam at its highest: it rises over the first twentieth of the steps and falls to
+        At its highest: it rises over the first twentieth of the steps and falls to
         nothing by half a cosine. Large, because equalized layers keep weights of order one; of
         residual networks that are trained as a whole a tenth or less.
     seed : int
@@ -86,7 +86,9 @@ class ClassifierRecipe:
         Side of the crops, at random places, that images are trained on: up to 1 a share of theirs,
         above it pixels. Judged are whole images. Of few images less is learned by heart.
     decay : float
-        How much of the learning rate weights shrink by in each step (AdamW): see `warmed_up`.
+        How much of the learning rate weights shrink by in each step (AdamW).
+    optimizer : {"adam", "muon"}
+        See `warmed_up`.
 
     References
     ----------
@@ -114,6 +116,7 @@ class ClassifierRecipe:
     frozen: bool = False
     crop: float = 1.0
     decay: float = 0.0
+    optimizer: Optimizer = "adam"
 
     def __post_init__(self):
         residual = self.architecture in DEPTHS
@@ -168,4 +171,4 @@ class ClassifierRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up("adam", self.learning_rate, self.steps, decay=self.decay)
+        return warmed_up(self.optimizer, self.learning_rate, self.steps, decay=self.decay)

@@ -33,8 +33,8 @@ FLOORS = {
 def recipe_of(config: Config) -> training.ClassifierRecipe:
     """What the classifier will be made with."""
     same = (
-        "features balanced steps batch learning_rate mixing focus judge_every patience seed "
-        "normalization dropout frozen crop decay"
+        "features balanced steps batch optimizer learning_rate mixing focus judge_every patience "
+        "seed normalization dropout frozen crop decay"
     ).split()
     settled = config.settled()
     return training.ClassifierRecipe(

@@ -11,7 +11,7 @@ from idml_jax.workflows.fold_options import check_specimens
 from idml_jax.workflows.options import plain_options
 
 NEWER_OPTIONS = (
-    "network dropout weights frozen decay labels val_labels specimens specimen_pattern"
+    "network dropout weights frozen decay labels val_labels specimens specimen_pattern optimizer"
 ).split()
 """Those that came after runs whose folders do not know them."""
 
@@ -90,6 +90,8 @@ class Config:
     """Of the training."""
     batch: int = 16
     """Images in each."""
+    optimizer: Literal["adam", "muon"] = "adam"
+    """By what the network is trained."""
     learning_rate: float | None = None
     """At its highest. By default 0.02; of a residual network that is not frozen 0.001."""
     decay: float = 0.0

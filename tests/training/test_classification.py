@@ -112,6 +112,7 @@ def test_stopped_and_started_again_it_ends_with_the_same_bits(tmp_path):
     [
         {"features": (2, 3, 3), "architecture": "three", "crop": 0.5, "decay": 0.1},
         {"features": (2, 3), "architecture": "equivariant", "normalization": "batch", "crop": 9.0},
+        {"features": (2, 3), "architecture": "stages", "optimizer": "muon"},
     ],
     ids=lambda options: options["architecture"],
 )

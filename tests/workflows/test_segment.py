@@ -12,7 +12,7 @@ from scipy import special
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from idml_jax import data, evaluation, training
-from idml_jax.workflows import segment_study, segment_train
+from idml_jax.workflows import segment_compare, segment_study, segment_train
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -372,3 +372,10 @@ def test_what_cannot_be_trained_is_one_line(idml, given, tmp_path, options, rule
     assert (status, error.count("\n")) == (2, 1), error
     assert rule in error
     assert not run.exists()
+
+
+def test_a_run_whose_folder_does_not_say_its_optimizer_is_gone_on_with_by_adam(tmp_path):
+    for kind in (segment_train.Config, segment_compare.Config):
+        config = kind(tmp_path, tmp_path, tmp_path)
+        assert config.plain()["optimizer"] == "muon"
+        assert "optimizer" not in dataclasses.replace(config, optimizer="adam").plain()
