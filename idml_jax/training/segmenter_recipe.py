@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Any, Literal, TypeAlias
 
+import jax
 import optax
 from flax import nnx
+from jaxtyping import PyTree
 
 from idml_jax.data import Changes, Turns
 from idml_jax.models import EncoderUNet, EquivariantUNet, Normalization, UNet
@@ -21,6 +23,10 @@ NEWER_FIELDS = ("binning", "symmetric", "local_contrast", "patch", "optimizer")
 
 BEFORE = {"optimizer": "adam"}
 """What those runs were made with, where that is not the default."""
+
+OF_ENCODER = 1 / 30
+"""What of the learning rate an encoder's layers have: about what their weights are in size, beside
+those of equalized layers, which are of order one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +76,8 @@ class SegmenterRecipe:
         see `data.local_contrast`. 0 for micrographs as they are.
     encoder : {18, 34, 50}, optional
         In place of a U-Net's own way down a residual network of that depth; then `features` are
-        the five of `models.EncoderUNet`'s way up.
+        the five of `models.EncoderUNet`'s way up. By Muon it has a thirtieth of the learning rate,
+        as its weights are so much smaller.
     frozen : bool
         Whether that residual network stays as it is.
     symmetric : bool
@@ -154,7 +161,12 @@ class SegmenterRecipe:
 
     def transform(self) -> optax.GradientTransformation:
         """The optimizer."""
-        return warmed_up(self.optimizer, self.learning_rate, self.steps, decay=self.decay)
+        rate = self.learning_rate
+        whole = warmed_up(self.optimizer, rate, self.steps, decay=self.decay)
+        if self.encoder is None or self.optimizer == "adam":  # as before there was another
+            return whole
+        slow = warmed_up(self.optimizer, OF_ENCODER * rate, self.steps, decay=self.decay)
+        return optax.partition({"encoder": slow, "others": whole}, _parts)
 
     def plain(self) -> dict[str, Any]:
         """The fields as plain values: see `plain_fields`."""
@@ -170,3 +182,10 @@ class SegmenterRecipe:
             "size": tuple(options["size"]),
         }
         return cls(**{**BEFORE, **options, **parts})
+
+
+def _parts(parameters: PyTree) -> PyTree:
+    """Which parameters are of the encoder."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: "encoder" if path[0].key == "encoder" else "others", parameters
+    )

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from idml_jax.training import SegmenterRecipe
 from idml_jax.training.optimization import LARGEST, warmed_up
@@ -78,3 +79,27 @@ def test_a_run_that_does_not_say_by_what_was_trained_by_adam():
     newer = SegmenterRecipe().plain()
     assert newer["optimizer"] == "muon"
     assert SegmenterRecipe.from_plain(newer) == SegmenterRecipe()
+
+
+def deviation(tree, part):
+    """Of all kernels of a part of a network."""
+    kernels = [np.ravel(leaf) for leaf in jax.tree.leaves(tree[part]) if leaf.ndim == 4]
+    return np.concatenate(kernels).std()
+
+
+def test_steps_of_an_encoder_are_as_much_smaller_as_its_weights():
+    recipe = SegmenterRecipe(encoder=18, features=(4, 4, 4, 4, 4), learning_rate=RATE, steps=STEPS)
+    parameters = nnx.state(recipe.network(1, 2), nnx.Param)
+    random = np.random.default_rng(0)
+    slopes = jax.tree.map(
+        lambda each: jnp.asarray(random.normal(size=each.shape), jnp.float32), parameters
+    )
+    transform = recipe.transform()
+    step, state = slopes, transform.init(parameters)
+    for _ in range(RISING + 1):
+        step, state = transform.update(slopes, state, parameters)
+    assert deviation(step, "up") == pytest.approx(LARGEST * RATE, rel=0.2)
+    encoder, up = (
+        deviation(step, part) / deviation(parameters, part) for part in ("encoder", "up")
+    )
+    assert 0.3 < encoder / up < 3
