@@ -108,6 +108,8 @@ class Config:
     """Which of the lists in its folder, in place of the study's: Super3 is one micrograph."""
     run: pathlib.Path = pathlib.Path("runs/few_annotated_micrographs")
     """Folder for the trainings and the table; a run there goes on; seconds are those since."""
+    optimizer: Literal["adam", "muon"] = "muon"
+    """By what the networks are trained."""
     steps: int | None = None
     """Of the training; by default as many as the study's recipe says."""
     singly: bool = False
@@ -164,7 +166,9 @@ def main(config: Config) -> None:
         forest = training.ForestSegmenter.of(seen(given), classes)
         scored(name, "random forest", forest, began, seen(other))
         began = time.perf_counter()
-        recipe = dataclasses.replace(study.recipe, steps=steps, seed=config.seed)
+        recipe = dataclasses.replace(
+            study.recipe, steps=steps, optimizer=config.optimizer, seed=config.seed
+        )
         segmenter = training.train_segmenter(
             given,
             classes,

@@ -50,7 +50,7 @@ class Config:
     """Micrographs to learn from."""
     seen: int = 24
     """Micrographs to judge by."""
-    steps: int = 500
+    steps: int = 1200
     """Of the training."""
     seed: int = 0
     """Of everything random."""
