@@ -63,18 +63,7 @@ def case_of(given: argparse.Namespace) -> Case:
         parts = read_annotated_split(config)
         return Case(parts.train, parts.val, NAMES, recipe_of(config), judged=False)
     study = STUDIES[given.study]
-    folder = given.data / study.folder
-    split = data.read_split(folder / "splits.json", name=given.of or study.of)
-    there = {path.stem for path in (folder / "images").iterdir()}
-    known, other = (
-        data.read_annotated(
-            folder / "images",
-            folder / "masks",
-            names=[name for name in names if name in there],
-            classes=tuple(range(len(study.classes))),
-        ).micrographs
-        for names in (split.train, split.val)
-    )
+    known, other = study.read(given.data, given.of or study.of)
     return Case(known, other, study.classes, study.recipe, judged=True)
 
 
@@ -141,7 +130,7 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, classes: int) -> torch.Te
     entropy = functional.cross_entropy(logits, truth, ignore_index=-1)
     shares = logits.softmax(dim=1) * known[:, None]
     there = functional.one_hot(truth.clamp(min=0), classes).permute(0, 3, 1, 2) * known[:, None]
-    both, total = ((x).sum(dim=(0, 2, 3)) for x in (shares * there, shares + there))
+    both, total = (x.sum(dim=(0, 2, 3)) for x in (shares * there, shares + there))
     return entropy + 1 - ((2 * both + 1) / (total + 1)).mean()
 
 

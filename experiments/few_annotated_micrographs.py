@@ -40,6 +40,25 @@ class Study:
     classes: tuple[str, ...]
     recipe: training.SegmenterRecipe
 
+    def read(
+        self, sets: pathlib.Path, of: str | None
+    ) -> tuple[list[data.Annotated], list[data.Annotated]]:
+        """Micrographs of a list to learn from, and those that judge."""
+        folder = sets / self.folder
+        split = data.read_split(folder / "splits.json", name=of)
+        # Some that the lists name are not in the stored copy of the source.
+        there = {path.stem for path in (folder / "images").iterdir()}
+        known, other = (
+            data.read_annotated(
+                folder / "images",
+                folder / "masks",
+                names=[name for name in names if name in there],
+                classes=tuple(range(len(self.classes))),
+            ).micrographs
+            for names in (split.train, split.val)
+        )
+        return known, other
+
 
 STUDIES: dict[Name, Study] = {
     # Tertiary precipitates are a few pixels wide: they are not zoomed, which blurs them, and hardly
@@ -125,20 +144,9 @@ def main(config: Config) -> None:
     prepare_jax()
     study = STUDIES[config.study]
     of = config.of or study.of
-    folder, run = config.data / study.folder, config.run / (of or config.study)
+    run = config.run / (of or config.study)
     classes = tuple(range(len(study.classes)))
-    split = data.read_split(folder / "splits.json", name=of)
-    # Some that the lists name are not in the stored copy of the source.
-    there = {path.stem for path in (folder / "images").iterdir()}
-    known, other = (
-        data.read_annotated(
-            folder / "images",
-            folder / "masks",
-            names=[name for name in names if name in there],
-            classes=classes,
-        ).micrographs
-        for names in (split.train, split.val)
-    )
+    known, other = study.read(config.data, of)
     rows: list[tuple[str, ...]] = [("trained on", "by", "mean IoU", *study.classes, "seconds")]
     results: dict[str, Any] = {}
 
