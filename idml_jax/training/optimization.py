@@ -54,7 +54,7 @@ def moving_average(averaged: PyTree, parameters: PyTree, keep: Float[Array, ""] 
 Optimizer: TypeAlias = Literal["adam", "muon"]
 """By what a network is trained: see `warmed_up`."""
 
-LARGEST = 0.4
+SIZE_OF_STEPS = 0.4
 """Root mean square of a step of Muon, in units of the rate: about that of Adam's."""
 
 
@@ -96,7 +96,7 @@ def warmed_up(
             adam_b2=0.99,
             adam_weight_decay=decay,
             muon_weight_dimension_numbers=_matrices,
-            consistent_rms=LARGEST,
+            consistent_rms=SIZE_OF_STEPS,
         )
     if decay:
         return optax.adamw(rate, b1=0.9, b2=0.99, weight_decay=decay)

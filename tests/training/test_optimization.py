@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from idml_jax.training import SegmenterRecipe
-from idml_jax.training.optimization import LARGEST, warmed_up
+from idml_jax.training.optimization import SIZE_OF_STEPS, warmed_up
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -44,7 +44,7 @@ def test_a_step_of_muon_has_one_size_in_every_direction_of_a_kernel(slopes):
     assert given[0] > 50 * given[-1]
     # The iteration brings singular values near one, and not to it.
     assert sizes[0] < 2 * sizes[-1]
-    assert float(jnp.sqrt(jnp.square(step).mean())) == pytest.approx(LARGEST * RATE, rel=0.2)
+    assert float(jnp.sqrt(jnp.square(step).mean())) == pytest.approx(SIZE_OF_STEPS * RATE, rel=0.2)
     assert float((step * slopes["kernel"]).sum()) < 0
 
 
@@ -98,7 +98,7 @@ def test_steps_of_an_encoder_are_as_much_smaller_as_its_weights():
     step, state = slopes, transform.init(parameters)
     for _ in range(RISING + 1):
         step, state = transform.update(slopes, state, parameters)
-    assert deviation(step, "up") == pytest.approx(LARGEST * RATE, rel=0.2)
+    assert deviation(step, "up") == pytest.approx(SIZE_OF_STEPS * RATE, rel=0.2)
     encoder, up = (
         deviation(step, part) / deviation(parameters, part) for part in ("encoder", "up")
     )
