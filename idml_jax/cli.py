@@ -71,16 +71,23 @@ def _refuse(message: str) -> None:
     raise SystemExit(2)
 
 
+def silence_xla() -> None:
+    """Of XLA's own lines only what stops a program, if JAX is imported after this.
+
+    On a CPU it compares a cached program's processor with this one, and complains of its own tuning
+    flags with pages of harmless warnings at error level.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def prepare_jax() -> None:
     """Compiled programs are kept between runs, for this machine and these versions alone.
 
     A program in the cache is machine code: loaded on another kind of processor
     it may stop with an illegal instruction, so the folder is named by what the
-    processor can do. XLA compares the two as well, and on a CPU complains of
-    its own tuning flags with pages of harmless warnings at error level, which
-    only an environment variable set before the import keeps away.
+    processor can do.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    silence_xla()
     # With several processes it would swallow every SIGTERM; a training watches for one itself.
     os.environ.setdefault("JAX_ENABLE_PREEMPTION_SERVICE", "0")
     import jax
