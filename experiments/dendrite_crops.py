@@ -134,7 +134,6 @@ def main(config: Config) -> None:
                     size=(side, side),
                     batch=batch,
                     steps=config.steps,
-                    optimizer="adam",
                     around_classes=0.0,
                     changes=data.Changes(),
                     seed=seed,

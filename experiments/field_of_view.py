@@ -77,7 +77,6 @@ def main(config: Config) -> None:
             binning=binning,
             batch=config.batch * binning**2,
             steps=config.steps,
-            optimizer="adam",
             class_weights="root",
             changes=data.Changes(zoom=0.3, angle=20.0, noise=0.1),
             seed=config.seed,

@@ -99,7 +99,6 @@ def trained(
         dropout=0.2,
         size=(64, 64),
         steps=config.steps,
-        optimizer="adam",
         judge_every=max(1, config.steps // 5),
         seed=seed,
     )
