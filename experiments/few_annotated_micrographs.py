@@ -19,6 +19,7 @@ Every network is judged by the lists' `val`, which also decides when it is best.
 import dataclasses
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -131,12 +132,22 @@ class Config:
     """By what the networks are trained."""
     steps: int | None = None
     """Of the training; by default as many as the study's recipe says."""
+    networks: int = 1
+    """Trained from other first values and draws; of several there is a mean as well."""
     singly: bool = False
     """Whether each micrograph by itself is learned from as well."""
     single_steps: int = 300
     """With one micrograph."""
     seed: int = 0
     """Of everything random."""
+
+
+def turned_mean(networks: Sequence[training.Segmenter]) -> tuple[str, evaluation.PixelClassifier]:
+    """What networks say in the mean of a micrograph however it is turned, and its name."""
+    members = [one for each in networks for one in training.turned_members(each, each.turns)]
+    turns = len(members) // len(networks)
+    of = "U-Net" if len(networks) == 1 else f"{len(networks)} U-Nets"
+    return f"{of}, mean of {turns} turns", training.UncertainSegmenter(members)
 
 
 def main(config: Config) -> None:
@@ -174,20 +185,22 @@ def main(config: Config) -> None:
         forest = training.ForestSegmenter.of(seen(given), classes)
         scored(name, "random forest", forest, began, seen(other))
         began = time.perf_counter()
-        recipe = dataclasses.replace(
-            study.recipe, steps=steps, optimizer=config.optimizer, seed=config.seed
-        )
-        segmenter = training.train_segmenter(
-            given,
-            classes,
-            recipe,
-            run=run / name.replace(" ", "_"),
-            judge=evaluation.judge_pixels(other),
-        )
-        scored(name, "U-Net", segmenter, began)
-        members = training.turned_members(segmenter, segmenter.turns)
-        way = f"U-Net, mean of {len(members)} turns"
-        scored(name, way, training.UncertainSegmenter(members), began)
+        networks: list[training.Segmenter] = []
+        for number in range(config.networks):
+            recipe = dataclasses.replace(
+                study.recipe, steps=steps, optimizer=config.optimizer, seed=config.seed + number
+            )
+            folder = name.replace(" ", "_") + (f"_{number}" if number else "")
+            networks.append(
+                training.train_segmenter(
+                    given, classes, recipe, run=run / folder, judge=evaluation.judge_pixels(other)
+                )
+            )
+            if number == 0:
+                scored(name, "U-Net", networks[0], began)
+                scored(name, *turned_mean(networks), began)
+        if config.networks > 1:
+            scored(name, *turned_mean(networks), began)
 
     compared(f"all {len(known)}", known, config.steps or study.recipe.steps)
     if config.singly:
