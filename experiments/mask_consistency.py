@@ -13,7 +13,8 @@ be told. Of each tertiary precipitate, in its exact place, which no one has who 
   micrographs, of how deep, how wide and in what noise it is.
 
 With `--run` a trained segmenter is taken apart beside: what it missed, what it saw where the masks
-have nothing, and how well it tells the pixels of those that it found.
+have nothing, how well it tells the pixels of those that it found, and how well the very micrographs
+that it was trained on.
 """
 
 import dataclasses
@@ -28,9 +29,10 @@ from jaxtyping import Bool, Float, Int
 from skimage import measure
 from sklearn.linear_model import RidgeCV
 
-from idml_jax import data, report, training
+from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 
+CLASSES = ("matrix", "secondary", "tertiary")
 TERTIARY = 2
 LEAST = 12
 """Pixels of a precipitate that is looked at."""
@@ -154,7 +156,7 @@ def main(config: Config) -> None:
     split = data.read_split(folder / "splits.json", name="Super1")
     train, val = (
         data.read_annotated(
-            folder / "images", folder / "masks", names=names, classes=(0, 1, 2)
+            folder / "images", folder / "masks", names=names, classes=tuple(range(len(CLASSES)))
         ).micrographs
         for names in (split.train, split.val)
     )
@@ -175,7 +177,16 @@ def main(config: Config) -> None:
         rows.append((name, f"{overlap(unseen, thresholds):.3f}"))
     print(report.aligned_text(rows))
     if config.run is not None:
-        print("\n" + report.aligned_text(taken_apart(training.load_segmenter(config.run), val)))
+        segmenter = training.load_segmenter(config.run)
+        print("\n" + report.aligned_text(taken_apart(segmenter, val)))
+        found = (evaluation.pixel_counts(segmenter, part).sum(axis=0) for part in (val, train))
+        scores = (evaluation.pixel_scores(counts, CLASSES) for counts in found)
+        table: list[tuple[str, ...]] = [("micrographs", "mean IoU", *CLASSES)]
+        for name, of in zip(("val", "those it was trained on"), scores, strict=True):
+            table.append(
+                (name, *(f"{of[key]:.3f}" for key in ("mean IoU", *(f"IoU, {c}" for c in CLASSES))))
+            )
+        print("\n" + report.aligned_text(table))
 
 
 if __name__ == "__main__":
