@@ -30,7 +30,7 @@ from tqdm import tqdm
 from benchmarks.processors import shared_device
 from benchmarks.timing import print_table
 from benchmarks.torch_segmentation import PlainUNet, channels_last
-from experiments.few_annotated_micrographs import STUDIES
+from experiments.few_annotated_micrographs import STUDIES, turned_mean
 from experiments.steel_constituents import NAMES, comparison_of
 from experiments.steel_constituents import Config as Steel
 from idml_jax import data, evaluation, training
@@ -177,8 +177,8 @@ def main() -> None:
         )
         seconds = time.perf_counter() - began
         rows.append(row_of("idml_jax", ours, case, seconds))
-        members = training.UncertainSegmenter(training.turned_members(ours, ours.turns))
-        rows.append(row_of("idml_jax, mean of turns", members, case, seconds))
+        _, turned = turned_mean([ours])
+        rows.append(row_of("idml_jax, mean of turns", turned, case, seconds))
     print_table(("trained by", "mean IoU", *case.names, "seconds"), rows)
 
 

@@ -29,11 +29,12 @@ from jaxtyping import Bool, Float, Int
 from skimage import measure
 from sklearn.linear_model import RidgeCV
 
+from experiments.few_annotated_micrographs import STUDIES
 from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 
-CLASSES = ("matrix", "secondary", "tertiary")
-TERTIARY = 2
+STUDY = STUDIES["superalloy"]
+TERTIARY = STUDY.classes.index("tertiary")
 LEAST = 12
 """Pixels of a precipitate that is looked at."""
 AROUND = 3
@@ -152,14 +153,7 @@ def _grown(mask: Bool[np.ndarray, "rows cols"], by: int) -> Bool[np.ndarray, "ro
 def main(config: Config) -> None:
     """Print the tables."""
     prepare_jax()
-    folder = config.data / "nasa-superalloy"
-    split = data.read_split(folder / "splits.json", name="Super1")
-    train, val = (
-        data.read_annotated(
-            folder / "images", folder / "masks", names=names, classes=tuple(range(len(CLASSES)))
-        ).micrographs
-        for names in (split.train, split.val)
-    )
+    train, val = STUDY.read(config.data, STUDY.of)
     known, unseen = ([each for one in part for each in precipitates_of(one)]
                      for part in (train, val))  # fmt: skip
 
@@ -179,13 +173,12 @@ def main(config: Config) -> None:
     if config.run is not None:
         segmenter = training.load_segmenter(config.run)
         print("\n" + report.aligned_text(taken_apart(segmenter, val)))
-        found = (evaluation.pixel_counts(segmenter, part).sum(axis=0) for part in (val, train))
-        scores = (evaluation.pixel_scores(counts, CLASSES) for counts in found)
-        table: list[tuple[str, ...]] = [("micrographs", "mean IoU", *CLASSES)]
-        for name, of in zip(("val", "those it was trained on"), scores, strict=True):
-            table.append(
-                (name, *(f"{of[key]:.3f}" for key in ("mean IoU", *(f"IoU, {c}" for c in CLASSES))))
-            )
+        columns = ("mean IoU", *(f"IoU, {name}" for name in STUDY.classes))
+        table: list[tuple[str, ...]] = [("micrographs", "mean IoU", *STUDY.classes)]
+        for name, part in (("val", val), ("those it was trained on", train)):
+            counts = evaluation.pixel_counts(segmenter, part).sum(axis=0)
+            scores = evaluation.pixel_scores(counts, STUDY.classes)
+            table.append((name, *(f"{scores[column]:.3f}" for column in columns)))
         print("\n" + report.aligned_text(table))
 
 
