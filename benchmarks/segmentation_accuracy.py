@@ -33,7 +33,7 @@ from benchmarks.torch_segmentation import PlainUNet, channels_last
 from experiments.few_annotated_micrographs import STUDIES, turned_mean
 from experiments.steel_constituents import NAMES, comparison_of
 from experiments.steel_constituents import Config as Steel
-from idml_jax import data, evaluation, training
+from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 from idml_jax.typing import Image
 from idml_jax.workflows.segment_data import read_annotated_split
@@ -138,8 +138,8 @@ def row_of(name: str, segmenter: Any, case: Case, seconds: float) -> tuple[str, 
     """Of the table."""
     counts = evaluation.pixel_counts(segmenter, case.other).sum(axis=0)
     scores = evaluation.pixel_scores(counts, case.names)
-    columns = ("mean IoU", *(f"IoU, {each}" for each in case.names))
-    return name, *(f"{scores[column]:.3f}" for column in columns), f"{seconds:.0f}"
+    columns = evaluation.score_columns(case.names)
+    return name, *report.cells(scores, columns), f"{seconds:.0f}"
 
 
 def main() -> None:

@@ -176,8 +176,8 @@ def main(config: Config) -> None:
         scores = evaluation.pixel_scores(counts, study.classes)
         seconds = time.perf_counter() - began
         results[f"{given}, {way}"] = scores | {"seconds": seconds}
-        columns = ("mean IoU", *(f"IoU, {name}" for name in study.classes))
-        rows.append((given, way, *(f"{scores[each]:.3f}" for each in columns), f"{seconds:.0f}"))
+        found = report.cells(scores, evaluation.score_columns(study.classes))
+        rows.append((given, way, *found, f"{seconds:.0f}"))
         report.write_json(run / "result.json", results)
 
     def compared(name: str, given: list[data.Annotated], steps: int) -> None:

@@ -64,7 +64,7 @@ def main(config: Config) -> None:
         ).micrographs
         for seen in (False, True)
     )
-    columns = ("mean IoU", *(f"IoU, {name}" for name in NAMES))
+    columns = evaluation.score_columns(NAMES)
     rows: list[tuple[str, ...]] = [
         ("pixels in one", "resolutions", "sees, pixels", "mean IoU", *NAMES, "seconds")
     ]
@@ -88,7 +88,7 @@ def main(config: Config) -> None:
         scores = evaluation.pixel_scores(counts, NAMES)
         results[name] = scores | {"sees": segmenter.reach, "seconds": seconds}
         report.write_json(config.run / "result.json", results)
-        found = (f"{scores[column]:.3f}" for column in columns)
+        found = report.cells(scores, columns)
         rows.append((f"{binning}", f"{levels}", f"{segmenter.reach}", *found, f"{seconds:.0f}"))
     print(report.aligned_text(rows))
     print(f"\njudged by the {len(other)} micrographs of fold {config.fold}")

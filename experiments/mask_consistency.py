@@ -173,12 +173,12 @@ def main(config: Config) -> None:
     if config.run is not None:
         segmenter = training.load_segmenter(config.run)
         print("\n" + report.aligned_text(taken_apart(segmenter, val)))
-        columns = ("mean IoU", *(f"IoU, {name}" for name in STUDY.classes))
+        columns = evaluation.score_columns(STUDY.classes)
         table: list[tuple[str, ...]] = [("micrographs", "mean IoU", *STUDY.classes)]
         for name, part in (("val", val), ("those it was trained on", train)):
             counts = evaluation.pixel_counts(segmenter, part).sum(axis=0)
             scores = evaluation.pixel_scores(counts, STUDY.classes)
-            table.append((name, *(f"{scores[column]:.3f}" for column in columns)))
+            table.append((name, *report.cells(scores, columns)))
         print("\n" + report.aligned_text(table))
 
 

@@ -100,6 +100,17 @@ def pixel_scores(
     return found
 
 
+def score_columns(classes: Sequence[object]) -> tuple[str, ...]:
+    """The scores of `pixel_scores` that a table shows: the mean IoU, and that of each class.
+
+    Examples
+    --------
+    >>> score_columns(("matrix", "voids"))
+    ('mean IoU', 'IoU, matrix', 'IoU, voids')
+    """
+    return ("mean IoU", *(f"IoU, {name}" for name in classes))
+
+
 def judge_pixels(
     annotated: Sequence[AnnotatedImage],
     *,

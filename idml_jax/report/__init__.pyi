@@ -24,4 +24,6 @@ from .run_folder import claim as claim
 from .run_folder import write_atomically as write_atomically
 from .run_folder import write_json as write_json
 from .tables import aligned_text as aligned_text
+from .tables import cell as cell
+from .tables import cells as cells
 from .tables import csv_text as csv_text

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -12,6 +13,22 @@ def csv_text(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
     writer.writerow(head)
     writer.writerows(rows)
     return text.getvalue()
+
+
+def cell(value: float) -> str:
+    """A number in a table; a dash for what is none.
+
+    Examples
+    --------
+    >>> cell(0.25), cell(float("nan"))
+    ('0.250', '-')
+    """
+    return f"{value:.3f}" if math.isfinite(value) else "-"
+
+
+def cells(scores: Mapping[str, float], columns: Iterable[str]) -> tuple[str, ...]:
+    """Some scores in a row of a table, by their names."""
+    return tuple(cell(scores[column]) for column in columns)
 
 
 def aligned_text(rows: Sequence[Sequence[str]]) -> str:

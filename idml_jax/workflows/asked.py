@@ -91,7 +91,8 @@ class Asked(NamedTuple):
     def __str__(self) -> str:
         lines = ["Is it what was asked for?"]
         lines += [
-            f"{one.name}: rms error {one.error:.3f}, rank correlation {_text(one.correlation)}"
+            f"{one.name}: rms error {one.error:.3f}, "
+            f"rank correlation {report.cell(one.correlation)}"
             for one in self.fractions
         ]
         for head, rows in self._tables():
@@ -107,7 +108,7 @@ class Asked(NamedTuple):
             page.figure(
                 figure,
                 f"The {one.name} that was asked for beside the one of the image: root mean square "
-                f"error {one.error:.3f}, rank correlation {_text(one.correlation)}.",
+                f"error {one.error:.3f}, rank correlation {report.cell(one.correlation)}.",
             )
         for head, rows in self._tables():
             page.table(head, rows)
@@ -115,12 +116,15 @@ class Asked(NamedTuple):
     def _tables(self) -> list[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
         """Heads and rows of the tables that are not empty."""
         classes = [
-            (*one[:3], *(_text(value) for value in (one.correlation, one.floor)))
-            + (_text(one.fraction), _text(one.real), _text(abs(one.fraction - one.real)))
+            (
+                *one[:3],
+                *map(report.cell, (one.correlation, one.floor, one.fraction, one.real)),
+                report.cell(abs(one.fraction - one.real)),
+            )
             for one in self.classes
         ]
         quantities = [
-            (one.name, one.measured, _text(one.generated), _text(one.real))
+            (one.name, one.measured, report.cell(one.generated), report.cell(one.real))
             for one in self.quantities
         ]
         heads = (
@@ -247,7 +251,3 @@ def _statistics(
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _text(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"

@@ -29,7 +29,6 @@ from idml_jax.workflows.segment_fold_scores import (
     folds_table_of,
     numbers_of,
     scores_of,
-    shown,
     table_of,
 )
 from idml_jax.workflows.segment_study import NETWORK, fitted, ways_of
@@ -158,7 +157,7 @@ def write_page(
             (
                 fold.name,
                 listed([known.annotated[place].name for place in fold.judged]),
-                *(shown(of.folds[number]["mean IoU"]) for of in scores.values()),
+                *(report.cell(of.folds[number]["mean IoU"]) for of in scores.values()),
             )
             for number, fold in enumerate(known.folds)
         ],

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from idml_jax import data, evaluation
+from idml_jax import data, evaluation, report
 from idml_jax.workflows.over_folds import by_specimen, mean_and_deviation
 from idml_jax.workflows.segment_data import AnnotatedSplit
 
@@ -84,7 +84,7 @@ def _mean_iou(
 
 def columns_of(known: Folded) -> tuple[str, ...]:
     """The scores that tables show."""
-    return ("mean IoU", *(f"IoU, {name}" for name in known.names), "accuracy")
+    return (*evaluation.score_columns(known.names), "accuracy")
 
 
 def table_of(known: Folded, scores: Mapping[str, OverFolds]) -> list[tuple[str, ...]]:
@@ -92,9 +92,9 @@ def table_of(known: Folded, scores: Mapping[str, OverFolds]) -> list[tuple[str, 
     columns = columns_of(known)
     rows: list[tuple[str, ...]] = [("by", *columns, "seconds a fold")]
     for way, of in scores.items():
-        cells = [shown(of.whole[column]) for column in columns]
-        cells[0] += f" [{shown(float(of.interval.low))}, {shown(float(of.interval.high))}]"
-        rows.append((way, *cells, f"{of.seconds:.0f}"))
+        mean, *of_classes = report.cells(of.whole, columns)
+        low, high = (report.cell(float(end)) for end in (of.interval.low, of.interval.high))
+        rows.append((way, f"{mean} [{low}, {high}]", *of_classes, f"{of.seconds:.0f}"))
     return rows
 
 
@@ -103,8 +103,8 @@ def folds_table_of(known: Folded, scores: Mapping[str, OverFolds]) -> list[tuple
     columns = columns_of(known)
     rows: list[tuple[str, ...]] = [("by", *columns)]
     for way, of in scores.items():
-        pairs = [of.over_folds(column) for column in columns]
-        rows.append((way, *(f"{shown(mean)} +- {shown(deviation)}" for mean, deviation in pairs)))
+        pairs = [map(report.cell, of.over_folds(column)) for column in columns]
+        rows.append((way, *(f"{mean} +- {deviation}" for mean, deviation in pairs)))
     return rows
 
 
@@ -118,8 +118,3 @@ def numbers_of(known: Folded, scores: Mapping[str, OverFolds]) -> tuple[list[str
         for score, value in of.whole.items()
     ]
     return head, rows
-
-
-def shown(value: float) -> str:
-    """A number in a table; a dash for what is none."""
-    return f"{value:.3f}" if np.isfinite(value) else "-"

@@ -57,7 +57,7 @@ def evaluate(config: Config) -> str:
     columns = ("IoU", "Dice", "precision", "recall", *SHAPES)
     table = [("class", *columns)]
     table += [
-        (name, *(f"{whole[f'{column}, {name}']:.3f}" for column in columns)) for name in names
+        (name, *report.cells(whole, [f"{column}, {name}" for column in columns])) for name in names
     ]
     return (
         f"{report.aligned_text(table)}\n\nmean IoU {whole['mean IoU']:.3f}, accuracy "

@@ -178,9 +178,8 @@ def table_of(
     scores: dict[str, dict[str, Any]], names: tuple[str, ...], seconds: dict[str, float]
 ) -> list[tuple[str, ...]]:
     """A row for each way to tell classes."""
-    rows: list[tuple[str, ...]] = []
-    rows.append(("by", "mean IoU", *(f"IoU, {name}" for name in names), "accuracy", "seconds"))
+    columns = (*evaluation.score_columns(names), "accuracy")
+    rows: list[tuple[str, ...]] = [("by", *columns, "seconds")]
     for way, of_way in scores.items():
-        columns = ("mean IoU", *(f"IoU, {name}" for name in names), "accuracy")
-        rows.append((way, *(f"{of_way[column]:.3f}" for column in columns), f"{seconds[way]:.0f}"))
+        rows.append((way, *report.cells(of_way, columns), f"{seconds[way]:.0f}"))
     return rows
