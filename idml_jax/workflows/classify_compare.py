@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from typing import Any, Literal, TypeAlias
 
-from idml_jax.errors import InputError
-from idml_jax.workflows.fold_options import FOLDING, check_options
+from idml_jax.errors import InputError, listed
+from idml_jax.workflows.fold_options import FOLDING, FoldOptions, check_options
 from idml_jax.workflows.options import plain_options
 
 FeatureName: TypeAlias = Literal[
@@ -16,15 +16,13 @@ ClassifierName: TypeAlias = Literal[
     "svm", "linear-svm", "chi-squared", "logistic", "forest", "neighbours"
 ]
 
+VAL = ("val", "val_labels")
+"""Options that came after runs whose folders do not know them."""
+
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Compare ways to tell the classes of micrographs, by cross-validation.
-
-    Each way is fitted to all folds but one and judged by that one, in turn; everything that is
-    learned, vocabularies of visual words too, is learned inside. Started again in its folder, it
-    goes on with what is not done yet.
-    """
+class Compared:
+    """What is compared, of which micrographs."""
 
     images: pathlib.Path
     """Folder of one folder a class, with its micrographs; or of micrographs, with --labels."""
@@ -50,22 +48,11 @@ class Config:
     labels: pathlib.Path | None = None
     """A table (csv) with the columns file and class, in place of a folder a class; where it has a
     column specimen that is read too."""
-    folds: int = 5
-    """Parts, each judged by once; of each class as many in all of them."""
-    repeats: int = 1
-    """Times that the micrographs are parted."""
-    by_specimen: bool = False
-    """Whether all micrographs of a specimen lie in one fold."""
-    specimens: pathlib.Path | None = None
-    """A table (csv) with the columns file and specimen; a file is class/name."""
-    specimen_pattern: str | None = None
-    """Or a regular expression of what is the specimen in the name of a micrograph."""
-    fold_file: pathlib.Path | None = None
-    """Folds that are given, in place of those at random: {"class/name": 1, ...} (JSON)."""
-    of: str | None = None
-    """Which folds are meant, of a file that holds several by name."""
-    without_folds: tuple[int, ...] = ()
-    """Folds of the file that are left out of everything."""
+    val: pathlib.Path | None = None
+    """Such a folder of micrographs that judge, in place of folds: all of --images are learned
+    from."""
+    val_labels: pathlib.Path | None = None
+    """Such a table of --val."""
     nested: bool = False
     """Whether hyperparameters are chosen, from a few values of each way, by three inner folds of
     what is learned from."""
@@ -76,8 +63,17 @@ class Config:
     size: tuple[int, ...] = ()
     """Side of the squares that micrographs are cut into, or rows and cols. By default as large as
     all of them allow."""
-    seed: int = 0
-    """Of everything random."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(FoldOptions, Compared):
+    """Compare ways to tell the classes of micrographs, by cross-validation.
+
+    Each way is fitted to all folds but one and judged by that one, in turn; everything that is
+    learned, vocabularies of visual words too, is learned inside. Folds hold as many of each class;
+    in tables and files of folds a micrograph of a folder a class is called class/name. Started
+    again in its folder, it goes on with what is not done yet.
+    """
 
     def check(self) -> None:
         """Refuse options out of range.
@@ -87,6 +83,7 @@ class Config:
         if len(self.size) > 2 or any(side < 1 for side in self.size):
             raise InputError(f"--size takes a side, or rows and cols; got {self.size}.")
         check_options(self)
+        self._check_val()
         if self.steps < 1:
             raise InputError(f"--steps (={self.steps}) must be at least 1.")
         if not self.shares or len(set(self.shares)) < len(self.shares):
@@ -96,10 +93,23 @@ class Config:
         if not self.network and not (self.features and self.classifiers):
             raise InputError("nothing to compare: name --features and --classifiers.")
 
+    def _check_val(self) -> None:
+        if self.val is None and self.val_labels is not None:
+            raise InputError("--val-labels is a table of --val: give that too.")
+        standard = {field.name: field.default for field in dataclasses.fields(FoldOptions)}
+        parting = ("folds", "repeats", "by_specimen", "fold_file")
+        given = [f"--{name.replace('_', '-')}" for name in parting
+                 if getattr(self, name) != standard[name]]  # fmt: skip
+        if self.val is not None and given:
+            raise InputError(
+                f"--val is judged by in place of folds, of which {listed(given)} would say what "
+                "they are: leave one or the other out."
+            )
+
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
         left = ("run", "features", "classifiers", "network", "shares")
-        return plain_options(self, without=left, newer=(*FOLDING, "labels", "nested"))
+        return plain_options(self, without=left, newer=(*FOLDING, "labels", "nested", *VAL))
 
 
 def run(config: Config) -> None:

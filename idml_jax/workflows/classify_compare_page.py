@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from idml_jax import report
+from idml_jax import data, report
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_folds import INNER, Answer, Judged, chosen_of
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
@@ -30,7 +30,7 @@ def write_page(
     page = report.Page(
         "Ways to tell classes of micrographs",
         f"{len(answers)} ways, {len(known.micrographs)} micrographs of {len(known.classes)} "
-        f"classes, {len(known.folds)} folds: each is judged by once, by what saw none of it.",
+        f"classes, {_parting(known.folds)}.",
     )
     page.section(
         "Which way tells the classes best?",
@@ -94,6 +94,13 @@ def curves_figure(scores: Sequence[Scores]) -> Figure:
     ax.set_ylabel("accuracy")
     ax.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _parting(folds: Sequence[data.Fold]) -> str:
+    """How they are parted."""
+    if len(folds) == 1:
+        return f"{len(folds[0].judged)} of which judge what learned from the others"
+    return f"{len(folds)} folds: each is judged by once, by what saw none of it"
 
 
 def _text(chosen: Mapping[str, object]) -> str:

@@ -41,7 +41,7 @@ from idml_jax.workflows.classify_ways import (
     pairs_of,
     with_learner,
 )
-from idml_jax.workflows.folding import digest_of, of_specimens, parted
+from idml_jax.workflows.folding import against, digest_of, of_specimens, parted, tell_unjudged
 from idml_jax.workflows.over_folds import judged_by
 
 NETWORK = "network"
@@ -107,10 +107,21 @@ def read(config: Config) -> Judged:
     """
     given = read_known(config.images, config.labels, crop_bottom=config.crop_bottom)
     given = given._replace(micrographs=of_specimens(given.micrographs, config))
-    kept, folds = parted(config, given.micrographs, given.labels, given.classes)
-    micrographs, labels = [given.micrographs[place] for place in kept], given.labels[kept]
+    if config.val is None:
+        kept, folds = parted(config, given.micrographs, given.labels, given.classes)
+        micrographs, labels = [given.micrographs[place] for place in kept], given.labels[kept]
+    else:
+        other = read_known(
+            config.val, config.val_labels, classes=given.classes, crop_bottom=config.crop_bottom
+        )
+        judging = of_specimens(other.micrographs, config)
+        folds = [against(given.micrographs, judging)]
+        micrographs = [*given.micrographs, *judging]
+        labels = np.concatenate([given.labels, other.labels])
     squares = squares_of(micrographs, labels, size_of(config.size, micrographs))
-    return Judged(micrographs, labels, given.classes, folds, squares)
+    known = Judged(micrographs, labels, given.classes, folds, squares)
+    tell_unjudged(known.unjudged)
+    return known
 
 
 def ways_of(config: Config, known: Judged) -> Iterator[Way]:

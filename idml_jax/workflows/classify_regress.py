@@ -6,19 +6,15 @@ from typing import Any, Literal, TypeAlias
 
 from idml_jax.errors import InputError
 from idml_jax.workflows.classify_compare import FeatureName
-from idml_jax.workflows.fold_options import check_options
+from idml_jax.workflows.fold_options import FoldOptions, check_options
 from idml_jax.workflows.options import plain_options
 
 RegressorName: TypeAlias = Literal["ridge", "forest", "svr", "neighbours"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """Compare ways to tell a number of micrographs, as their hardness, by cross-validation.
-
-    Each way is fitted to all folds but one and judged by that one, in turn, beside the mean of what
-    it is fitted to. Started again in its folder, it goes on with what is not done yet.
-    """
+class Regressed:
+    """What is told of which micrographs, and by what."""
 
     images: pathlib.Path
     """Folder of micrographs."""
@@ -36,22 +32,6 @@ class Config:
     regressors: tuple[RegressorName, ...] = ("ridge", "forest", "svr", "neighbours")
     """Ridge regression, random forest, support vectors with a Gaussian kernel, nearest
     neighbours."""
-    folds: int = 5
-    """Parts, each judged by once."""
-    repeats: int = 1
-    """Times that the micrographs are parted."""
-    by_specimen: bool = False
-    """Whether all micrographs of a specimen lie in one fold."""
-    specimens: pathlib.Path | None = None
-    """A table (csv) with the columns file and specimen."""
-    specimen_pattern: str | None = None
-    """Or a regular expression of what is the specimen in the name of a micrograph."""
-    fold_file: pathlib.Path | None = None
-    """Folds that are given, in place of those at random: {"name": 1, ...} (JSON)."""
-    of: str | None = None
-    """Which folds are meant, of a file that holds several by name."""
-    without_folds: tuple[int, ...] = ()
-    """Folds of the file that are left out of everything."""
     nested: bool = False
     """Whether hyperparameters are chosen, from a few values of each way, by three inner folds of
     what is learned from."""
@@ -60,8 +40,15 @@ class Config:
     size: tuple[int, ...] = ()
     """Side of the squares that micrographs are cut into, or rows and cols. By default as large as
     all of them allow."""
-    seed: int = 0
-    """Of everything random."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(FoldOptions, Regressed):
+    """Compare ways to tell a number of micrographs, as their hardness, by cross-validation.
+
+    Each way is fitted to all folds but one and judged by that one, in turn, beside the mean of what
+    it is fitted to. Started again in its folder, it goes on with what is not done yet.
+    """
 
     def check(self) -> None:
         """Refuse options out of range.

@@ -40,8 +40,10 @@ class Scores(NamedTuple):
         return mean_and_deviation([each[name] for each in self.folds])[1]
 
     def cell(self, name: str) -> str:
-        """A cell of a table."""
-        text = f"{self.mean(name):.3f} +- {self.deviation(name):.3f}"
+        """A cell of a table; of one fold there is no deviation."""
+        text = f"{self.mean(name):.3f}"
+        if len(self.folds) > 1:
+            text += f" +- {self.deviation(name):.3f}"
         if name in self.intervals:
             low, high = self.intervals[name]
             text += f" [{low:.3f}, {high:.3f}]"

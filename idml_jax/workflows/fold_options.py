@@ -1,5 +1,6 @@
 """The options that say how micrographs are parted into folds, of every command that does."""
 
+import dataclasses
 import pathlib
 from typing import Protocol, runtime_checkable
 
@@ -19,24 +20,31 @@ class Specimens(Protocol):
     def specimen_pattern(self) -> str | None: ...
 
 
-@runtime_checkable
-class FoldOptions(Specimens, Protocol):
-    """Options that say how micrographs are parted."""
+@dataclasses.dataclass(frozen=True)
+class FoldOptions:
+    """How micrographs are parted: what a command that does so is configured by, beside its own.
 
-    @property
-    def fold_file(self) -> pathlib.Path | None: ...
-    @property
-    def of(self) -> str | None: ...
-    @property
-    def without_folds(self) -> tuple[int, ...]: ...
-    @property
-    def by_specimen(self) -> bool: ...
-    @property
-    def folds(self) -> int: ...
-    @property
-    def repeats(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
+    Listed before the command's own in the bases of its `Config`, these options come last.
+    """
+
+    folds: int = 5
+    """Parts, each judged by once, without --fold-file."""
+    repeats: int = 1
+    """Times that the micrographs are parted."""
+    by_specimen: bool = False
+    """Whether all micrographs of a specimen lie in one fold."""
+    specimens: pathlib.Path | None = None
+    """A table (csv) with the columns file and specimen."""
+    specimen_pattern: str | None = None
+    """Or a regular expression of what is the specimen in the name of a micrograph."""
+    fold_file: pathlib.Path | None = None
+    """Folds that are given, in place of those at random: {"name": 1, ...} (JSON)."""
+    of: str | None = None
+    """Which folds are meant, of a file that holds several by name."""
+    without_folds: tuple[int, ...] = ()
+    """Folds of the file that are left out of everything."""
+    seed: int = 0
+    """Of everything random."""
 
 
 def check_options(config: FoldOptions) -> None:

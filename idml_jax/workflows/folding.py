@@ -10,7 +10,7 @@ from jaxtyping import Int
 
 from idml_jax import data
 from idml_jax.errors import InputError, listed
-from idml_jax.workflows.duplicates import check_once
+from idml_jax.workflows.duplicates import check_once, check_sides
 from idml_jax.workflows.fold_options import FOLDING, FoldOptions, Specimens
 
 
@@ -46,8 +46,6 @@ def parted(
     classes: Sequence[str] = (),
 ) -> Parted:
     """Part micrographs as the options say, and check what is in which fold.
-
-    Folds that are judged by none of a class are told of.
 
     Parameters
     ----------
@@ -96,10 +94,20 @@ def parted(
     own = None if labels is None else labels[kept]
     data.check_folds(folds, inside, own, classes, source=config.fold_file or "folds")
     check_once(inside, folds)
-    if own is not None:
-        there = data.one_class(own, len(classes))
-        tell_unjudged(data.classes_unjudged(folds, there, classes))
     return Parted(kept, folds)
+
+
+def against(train: Sequence[data.Micrograph], val: Sequence[data.Micrograph]) -> data.Fold:
+    """The one fold of micrographs to learn from and, behind them, of others to judge by.
+
+    Raises
+    ------
+    InputError
+        If an image or a specimen is on both sides.
+    """
+    check_sides(train, val)
+    places = np.arange(len(train) + len(val))
+    return data.Fold("val", places[: len(train)], places[len(train) :])
 
 
 def unjudged_text(unjudged: Mapping[str, Sequence[str]]) -> str:

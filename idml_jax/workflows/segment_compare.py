@@ -1,33 +1,21 @@
 """How well classes of pixels are told, over folds: each is judged by once."""
 
 import dataclasses
-import pathlib
 from typing import Any
 
 from idml_jax.errors import InputError
 from idml_jax.workflows import segment_train
-from idml_jax.workflows.fold_options import FOLDING, check_options
+from idml_jax.workflows.fold_options import FOLDING, FoldOptions, check_options
 from idml_jax.workflows.options import plain_options
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(segment_train.Config):
+class Config(FoldOptions, segment_train.Config):
     """Cross-validate a U-Net, a random forest and a threshold on micrographs and masks.
 
     For each fold, one after another, all are trained on the others as by `idml segment train`, and
     judged by it; nothing is chosen by it. Started again in its folder, it goes on where it stopped.
     """
-
-    folds: int = 5
-    """Parts, each judged by once, without --fold-file."""
-    repeats: int = 1
-    """Times that the micrographs are parted."""
-    by_specimen: bool = False
-    """Whether all micrographs of a specimen lie in one fold."""
-    specimens: pathlib.Path | None = None
-    """A table (csv) with the columns file and specimen."""
-    specimen_pattern: str | None = None
-    """Or a regular expression of what is the specimen in the name of a micrograph."""
 
     def check(self) -> None:
         """Refuse options out of range, or that do not go together."""

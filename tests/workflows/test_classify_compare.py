@@ -95,6 +95,69 @@ def test_ways_are_compared_over_the_same_folds(idml, images, tmp_path):
     assert (status, error.count("\n")) == (2, 1) and "seed is 0 there and 1 here" in error
 
 
+@pytest.fixture
+def other(images, tmp_path):
+    """Four further micrographs of each class, by names that are those of others."""
+    folder = tmp_path / "other"
+    random = np.random.default_rng(1)
+    for name in CLASSES:
+        (folder / name).mkdir(parents=True)
+        for place in range(4):
+            imageio.imwrite(folder / name / f"{place}_0.png", texture(name, random))
+    return folder
+
+
+def test_other_micrographs_judge_in_place_of_folds(idml, images, other, tmp_path):
+    run = tmp_path / "run"
+    options = ("--val", other, "--nested", *QUICK)
+    status, output, error = compare(idml, images, run, *options)
+    assert status == 0, error
+    assert "+-" not in output
+    known = classify_comparison.read(Config(images, run, val=other))
+    (fold,) = known.folds
+    assert len(fold.fitted) == 36 and len(fold.judged) == 12
+    (answer,) = told(run, "patterns_logistic")
+    assert answer["fitted"] == 36
+    right = np.mean(np.argmax(answer["told"], axis=1) == known.targets[fold.judged])
+    rows = {row["by"]: row for row in rows_of(run / "compared.csv")}
+    assert float(rows["patterns, logistic"]["accuracy"]) == pytest.approx(right)
+    assert "the best by inner folds" in rows
+    assert "12 of which judge" in (run / "report.html").read_text()
+    # Others in their place are another comparison.
+    (other / "noise" / "3_0.png").unlink()
+    status, _, error = compare(idml, images, run, *options)
+    assert status == 2 and "images digest" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--folds", 3), "--val is judged by in place of folds, of which --folds would say"),
+        (("--by-specimen", "--repeats", 2), "of which --repeats, --by-specimen would say"),
+    ],
+)
+def test_folds_beside_what_judges_are_refused(idml, images, other, tmp_path, options, says):
+    status, _, error = compare(idml, images, tmp_path / "run", "--val", other, *options, *QUICK)
+    assert status == 2 and says in error and not (tmp_path / "run").exists()
+
+
+def test_what_judges_is_not_learned_from_and_has_no_other_class(idml, images, other, tmp_path):
+    shutil.copy(images / "fine" / "1_0.png", other / "fine" / "copy.png")
+    run = tmp_path / "run"
+    status, _, error = compare(idml, images, run, "--val", other, *QUICK)
+    both = f"{images / 'fine' / '1_0.png'} and {other / 'fine' / 'copy.png'}"
+    assert status == 2 and f"the same image is trained on and judged by: {both}" in error
+    (other / "fine" / "copy.png").unlink()
+    (other / "fine").rename(other / "finest")
+    status, _, error = compare(idml, images, run, "--val", other, *QUICK)
+    assert status == 2 and "finest" in error
+    shutil.rmtree(other / "finest")
+    status, _, error = compare(idml, images, run, "--val", other, *QUICK)
+    assert status == 0 and "fold val: fine" in error
+    status, _, error = compare(idml, images, run, "--val-labels", tmp_path / "x.csv", *QUICK)
+    assert status == 2 and "--val-labels is a table of --val" in error
+
+
 def test_a_killed_comparison_goes_on_with_the_folds_that_are_left(idml, images, tmp_path):
     run = tmp_path / "run"
     one = ("--features", "greys", "--classifiers", "logistic")
