@@ -31,13 +31,11 @@ from benchmarks.processors import shared_device
 from benchmarks.timing import print_table
 from benchmarks.torch_segmentation import PlainUNet, channels_last
 from experiments.few_annotated_micrographs import STUDIES, turned_mean
-from experiments.steel_constituents import NAMES, comparison_of
+from experiments.steel_constituents import NAMES, fold_of
 from experiments.steel_constituents import Config as Steel
 from idml_jax import data, evaluation, report, training
 from idml_jax.cli import prepare_jax
 from idml_jax.typing import Image
-from idml_jax.workflows.segment_data import read_annotated_split
-from idml_jax.workflows.segment_study import recipe_of
 
 FEATURES, RATE = (16, 32, 64, 128), 2e-3
 """Of the peer."""
@@ -58,10 +56,8 @@ class Case:
 def case_of(given: argparse.Namespace) -> Case:
     """Of a study's name."""
     if given.study == "steel":
-        config = comparison_of(Steel(given.data)).of_fold(str(given.fold))
-        config = dataclasses.replace(config, fold=given.fold)
-        parts = read_annotated_split(config)
-        return Case(parts.train, parts.val, NAMES, recipe_of(config), judged=False)
+        parts, recipe = fold_of(Steel(given.data), given.fold)
+        return Case(parts.train, parts.val, NAMES, recipe, judged=False)
     study = STUDIES[given.study]
     known, other = study.read(given.data, given.of or study.of)
     return Case(known, other, study.classes, study.recipe, judged=True)

@@ -13,11 +13,10 @@ import pathlib
 import time
 
 import numpy as np
-import tyro
 from jaxtyping import Float
 
 from idml_jax import design, report
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.design.strategies import StrategyName
 from idml_jax.typing import Latents
 
@@ -54,7 +53,6 @@ def ackley(points: Float[np.ndarray, "count dim"]) -> Float[np.ndarray, " count"
 
 def main(config: Config) -> None:
     """Search, and print the least values."""
-    prepare_jax()
     space = design.Box((-5.0,) * DIMENSIONS, (10.0,) * DIMENSIONS)
     found: dict[str, list[float]] = {}
     rows: list[tuple[str, ...]] = [("strategy", *(f"seed {seed}" for seed in config.seeds), "s")]
@@ -90,4 +88,4 @@ class Ackley:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -40,11 +40,10 @@ from typing import Any, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Float
 
 from idml_jax import data, design, evaluation, properties, report, statistics, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.design.strategies import StrategyName
 from idml_jax.typing import Array, Images, Phase
@@ -237,7 +236,6 @@ def draw(
 
 def main(config: Config) -> None:
     """Train, compare, search, and print the tables."""
-    prepare_jax()
     options = dataclasses.asdict(config)
     del options["run"]
     report.claim(config.run / "config.json", options)
@@ -296,4 +294,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

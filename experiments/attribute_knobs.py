@@ -26,12 +26,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.stats
-import tyro
 from jaxtyping import Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import data, properties, report, statistics, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.data.crops import turned
 from idml_jax.training.batches import in_batches
@@ -251,7 +250,6 @@ def draw(path: pathlib.Path, sheets: Sequence[np.ndarray], found: Mapping[str, A
 
 def main(config: Config) -> None:
     """Train, turn the knobs, and act on what the regressor says of them."""
-    prepare_jax()
     report.claim(config.run / "config.json", dataclasses.asdict(config) | {"run": ""})
     parts = micrographs(config)
     known, unseen = (
@@ -297,4 +295,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

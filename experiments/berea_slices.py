@@ -12,9 +12,8 @@ import pathlib
 
 import imageio.v3 as imageio
 import tifffile
-import tyro
 
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.workflows import quickstart
 
 
@@ -37,9 +36,8 @@ def main(config: Config) -> None:
     volume = tifffile.imread(config.volume)
     for plane in range(0, len(volume), config.every):
         imageio.imwrite(folder / f"plane_{plane:03d}.png", volume[plane])
-    prepare_jax()
     quickstart.run(quickstart.Config(images=folder, run=config.run))
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

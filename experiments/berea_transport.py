@@ -14,11 +14,10 @@ import time
 
 import numpy as np
 import tifffile
-import tyro
 from tqdm import tqdm
 
 from idml_jax import properties, report
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +40,6 @@ class Config:
 
 def main(config: Config) -> None:
     """Measure every part and print the table."""
-    prepare_jax()
     pore = tifffile.imread(config.volume) == 0
     last = min(pore.shape) - config.side
     if last < 0:
@@ -80,4 +78,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -21,12 +21,11 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from skimage import exposure
 from tqdm import tqdm
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.typing import Image
 
@@ -99,7 +98,6 @@ def scores(
 
 def main(config: Config) -> None:
     """Grow, train by each plan, and print the tables."""
-    prepare_jax()
     numbers = tqdm(range(config.known + config.seen), desc="dendrites", unit="image")
     made = [drawn(number) for number in numbers]
     known, seen = made[: config.known], made[config.known :]
@@ -157,4 +155,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

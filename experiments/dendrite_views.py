@@ -22,12 +22,11 @@ import imageio.v3 as imageio
 import jax
 import numpy as np
 import scipy.ndimage
-import tyro
 from jaxtyping import Bool
 from tqdm import tqdm
 
 from idml_jax import report
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.workflows import classify_compare
 
@@ -146,7 +145,6 @@ def write(config: Config, folder: pathlib.Path, kinds: Sequence[str]) -> None:
 
 def main(config: Config) -> None:
     """Make the micrographs, compare ways to tell them, and print both tables."""
-    prepare_jax()
     for task, classes in TASKS.items():
         run = config.run / task.replace(" ", "_")
         folder = run / "micrographs"
@@ -175,4 +173,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

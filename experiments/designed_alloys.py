@@ -20,11 +20,10 @@ from typing import Any, Literal, TypeAlias
 
 import jax
 import numpy as np
-import tyro
 from jaxtyping import Float
 
 from idml_jax import design, evaluation, properties, report, statistics, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 Name: TypeAlias = Literal["superalloy", "berea", "steel"]
 
@@ -62,7 +61,6 @@ def wanted_of(contrast: float) -> dict[str, properties.Property]:
 
 def main(config: Config) -> None:
     """Search, and print both tables."""
-    prepare_jax()
     targets: list[tuple[str, ...]] = [
         ("material", "property", "contrast", "target", "design", "pixels halved", "off by, %",
          "volume fraction", "typical"),
@@ -167,4 +165,4 @@ def _interval(gains: Float[np.ndarray, " seeds"]) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

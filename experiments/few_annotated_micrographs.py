@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import tyro
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
+from idml_jax.errors import InputError
 
 Name: TypeAlias = Literal["superalloy", "coating", "chromium"]
 
@@ -152,7 +152,8 @@ def turned_mean(networks: Sequence[training.Segmenter]) -> tuple[str, evaluation
 
 def main(config: Config) -> None:
     """Train, and print the table."""
-    prepare_jax()
+    if config.networks < 1:
+        raise InputError(f"--networks (={config.networks}) must be at least 1.")
     study = STUDIES[config.study]
     of = config.of or study.of
     run = config.run / (of or config.study)
@@ -217,4 +218,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

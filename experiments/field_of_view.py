@@ -16,11 +16,10 @@ import pathlib
 import time
 from typing import Any
 
-import tyro
-
-from experiments.steel_constituents import NAMES
+from experiments.steel_constituents import NAMES, fold_of
+from experiments.steel_constituents import Config as Steel
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 FEATURES = (16, 32, 64, 96, 128)
 """Channels at each resolution, the finest first; shallower networks have the first of them."""
@@ -51,19 +50,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Train, and print the table."""
-    prepare_jax()
-    folder = config.data / "uhcs-segmentation"
-    classes = tuple(range(len(NAMES)))
-    folds = data.read_folds(folder / "splits.json", name="cv_fold")
-    known, other = (
-        data.read_annotated(
-            folder / "images",
-            folder / "masks_fields",
-            names=[name for name, fold in folds.items() if fold and (fold == config.fold) == seen],
-            classes=classes,
-        ).micrographs
-        for seen in (False, True)
-    )
+    parts, _ = fold_of(Steel(config.data), config.fold)
     columns = evaluation.score_columns(NAMES)
     rows: list[tuple[str, ...]] = [
         ("pixels in one", "resolutions", "sees, pixels", "mean IoU", *NAMES, "seconds")
@@ -82,17 +69,19 @@ def main(config: Config) -> None:
             seed=config.seed,
         )
         name = f"{binning}_{levels}"
-        segmenter = training.train_segmenter(known, classes, recipe, run=config.run / name)
+        segmenter = training.train_segmenter(
+            parts.train, parts.classes, recipe, run=config.run / name
+        )
         seconds = time.perf_counter() - began
-        counts = evaluation.pixel_counts(segmenter, other).sum(axis=0)
+        counts = evaluation.pixel_counts(segmenter, parts.val).sum(axis=0)
         scores = evaluation.pixel_scores(counts, NAMES)
         results[name] = scores | {"sees": segmenter.reach, "seconds": seconds}
         report.write_json(config.run / "result.json", results)
         found = report.cells(scores, columns)
         rows.append((f"{binning}", f"{levels}", f"{segmenter.reach}", *found, f"{seconds:.0f}"))
     print(report.aligned_text(rows))
-    print(f"\njudged by the {len(other)} micrographs of fold {config.fold}")
+    print(f"\njudged by the {len(parts.val)} micrographs of fold {config.fold}")
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -21,12 +21,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Float
 from tqdm import tqdm
 
 from idml_jax import design, report
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.design.strategies import StrategyName
 from idml_jax.typing import Array, Latents
 from idml_jax.workflows.design_report import COLOURS
@@ -115,7 +114,6 @@ def evaluations_to(progress: Float[np.ndarray, " count"], value: float) -> float
 
 def main(config: Config) -> None:
     """Search, draw the regret and print the table."""
-    prepare_jax()
     best = optimum(config.contrast)
     evaluator, aim = Laminates(config.contrast), design.Aim.of(design.Objective("maximize"))
     progress: dict[str, Float[np.ndarray, "seeds count"]] = {}
@@ -172,4 +170,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -13,9 +13,8 @@ import pathlib
 from typing import Literal
 
 import numpy as np
-import tyro
 
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Config:
 
 def main(config: Config) -> None:
     """Search with every seed and print the table."""
-    prepare_jax()
     from idml_jax import design, properties, statistics, training
 
     generator = training.load_generator(config.generator)
@@ -74,4 +72,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

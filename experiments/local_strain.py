@@ -19,12 +19,11 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import evaluation, properties, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.typing import Array
 
@@ -173,7 +172,6 @@ def draw(found: dict[str, np.ndarray], stiff: np.ndarray, path: pathlib.Path) ->
 
 def main(config: Config) -> None:
     """Run the study at each contrast and print the errors."""
-    prepare_jax()
     volumes = random_volumes(config)
     rows = []
     for contrast in config.contrasts:
@@ -196,4 +194,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -24,14 +24,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.ndimage
-import tyro
 from jaxtyping import Bool, Float, Int
 from skimage import measure
 from sklearn.linear_model import RidgeCV
 
 from experiments.few_annotated_micrographs import STUDIES
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 STUDY = STUDIES["superalloy"]
 TERTIARY = STUDY.classes.index("tertiary")
@@ -152,7 +151,6 @@ def _grown(mask: Bool[np.ndarray, "rows cols"], by: int) -> Bool[np.ndarray, "ro
 
 def main(config: Config) -> None:
     """Print the tables."""
-    prepare_jax()
     train, val = STUDY.read(config.data, STUDY.of)
     known, unseen = ([each for one in part for each in precipitates_of(one)]
                      for part in (train, val))  # fmt: skip
@@ -183,4 +181,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

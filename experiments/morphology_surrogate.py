@@ -20,12 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
 import scipy.stats
-import tyro
 from jaxtyping import Bool, Float, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import explain, properties, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.typing import Array
 
@@ -118,7 +117,6 @@ def near_interfaces(phase: Bool[np.ndarray, "rows cols"]) -> Bool[np.ndarray, "r
 
 def main(config: Config) -> None:
     """Make the films, train the network, and print what it got right and what it looked at."""
-    prepare_jax()
     phases, held_out = morphologies(config)
     solve = jax.jit(jax.vmap(diffusivity))
     parts = np.array_split(phases, max(1, len(phases) // 200))
@@ -201,4 +199,4 @@ def look(
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -21,13 +21,12 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-import tyro
 from jaxtyping import Float
 from scipy import stats
 from tqdm import tqdm
 
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 CLASSES = (0, 1, 2)
 GREYS = (0.35, 0.5, 0.65)
@@ -160,7 +159,6 @@ def held(
 
 def main(config: Config) -> None:
     """Train, count, and print the table."""
-    prepare_jax()
     count = config.trained + config.fitted + config.tested
     made = [micrograph(config.seed, number, config.side) for number in range(count)]
     known, others = made[: config.trained], made[config.trained :]
@@ -241,4 +239,4 @@ def wilson(share: float, count: int) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -23,7 +23,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from jaxtyping import Float
 from sklearn.ensemble import RandomForestClassifier
 from tqdm import tqdm
@@ -39,7 +38,7 @@ from experiments.processing_series import (
     texture,
 )
 from idml_jax import data, evaluation, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.typing import Images
 
 
@@ -249,7 +248,6 @@ def table_of_materials(found: Mapping[str, Mapping[str, Any]]) -> str:
 
 def main(config: Config) -> None:
     """Make the series, train on it, and print what was told right and what the generator adds."""
-    prepare_jax()
     options = dataclasses.asdict(config)
     del options["run"]
     report.claim(config.run / "config.json", options)
@@ -308,4 +306,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -20,11 +20,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import tyro
 from jaxtyping import Bool
 
 from idml_jax import data, report, statistics
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 if TYPE_CHECKING:
     import jax
@@ -169,7 +168,6 @@ def show(page: report.Page, found: Study) -> None:
 
 def main(config: Config) -> None:
     """Reconstruct every image and print the table."""
-    prepare_jax()
     page = report.Page(
         "Micrographs from their statistics",
         "From the two-point correlation at every displacement and the lineal path along both axes.",
@@ -217,4 +215,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

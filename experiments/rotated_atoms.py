@@ -16,11 +16,10 @@ import pathlib
 from typing import NamedTuple
 
 import numpy as np
-import tyro
 from jaxtyping import Float
 
 from idml_jax import report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 
 ATOMS = np.array([[0.0, -0.2, 1.0], [0.05, 0.35, 0.8], [-0.45, 0.0, 0.6], [0.35, 0.1, 0.45]])
 """Row and col of each atom, in half sides, and its brightness."""
@@ -122,7 +121,6 @@ def draw(config: Config, autoencoder: training.Autoencoder, seen: Motifs, turn: 
 
 def main(config: Config) -> None:
     """Train on motifs of unknown angle and compare what is found in others with the truth."""
-    prepare_jax()
     random = np.random.default_rng(config.seed)
     known = motifs(config, random, config.images)
     seen = motifs(config, random, config.images // 10)
@@ -176,4 +174,4 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

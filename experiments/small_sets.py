@@ -26,10 +26,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import tyro
-
 from idml_jax import data
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.workflows import classify_compare, classify_regress
 
 POLYMER, STEEL = "nanocomposite-agglomerates", "ampis-spheroidite"
@@ -86,7 +84,6 @@ def write_values(question: Question, images: pathlib.Path, table: pathlib.Path, 
 
 def main(config: Config) -> None:
     """Compare the ways for each question, and print the tables."""
-    prepare_jax()
 
     def asked(question: Question, name: str) -> dict[str, Any]:
         images, table = config.data / question.folder / "images", config.run / f"{name}.csv"
@@ -101,4 +98,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

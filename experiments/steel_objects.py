@@ -22,13 +22,12 @@ import time
 import jax
 import numpy as np
 import scipy.ndimage
-import tyro
 from jaxtyping import Float, Int, PRNGKeyArray
 from skimage import measure
 from tqdm import tqdm
 
 from idml_jax import data, evaluation, integration, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 
 CLASSES = ("ferrite", "pearlite", "bainite", "martensite", "tempered")
@@ -126,7 +125,6 @@ def voted(
 
 def main(config: Config) -> None:
     """Make the micrographs, train, and print the table."""
-    prepare_jax()
     numbers = tqdm(range(config.known + config.seen), desc="micrographs", unit="image")
     made = [drawn(number, config.seed) for number in numbers]
     known, seen = made[: config.known], made[config.known :]
@@ -175,4 +173,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

@@ -20,7 +20,6 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from jaxtyping import Bool, Float, Int, PRNGKeyArray
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -29,7 +28,7 @@ from sklearn.svm import SVC
 from tqdm import tqdm
 
 from idml_jax import report
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.training import ChiSquaredMachine, features
 
@@ -151,7 +150,6 @@ def ways(seed: int) -> dict[str, Any]:
 
 def main(config: Config) -> None:
     """Make the micrographs, tell them in folds, and print the table."""
-    prepare_jax()
     images, labels = micrographs_of(config)
     config.run.mkdir(parents=True, exist_ok=True)
     shown = images.reshape(len(FAMILIES), config.each, SIDE, SIDE, 1)[:, :5]
@@ -170,4 +168,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

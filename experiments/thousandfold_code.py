@@ -28,13 +28,12 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from flax import nnx
 from jaxtyping import Bool, Float, PRNGKeyArray
 from tqdm import tqdm
 
 from idml_jax import models, properties, report, statistics, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.models.autoencoders import bounded
 from idml_jax.models.layers import leaky
@@ -321,7 +320,6 @@ def draw(config: Config, images: np.ndarray, made: np.ndarray) -> None:
 
 def main(config: Config) -> None:
     """Make the media, train, and compare pieces of the codes with media that were not seen."""
-    prepare_jax()
     keys = jax.random.split(jax.random.key(config.seed), 3)
     known = pieces(config.side, keys[0], materials(config, keys[1], config.media))
     recipe = StationaryRecipe(
@@ -363,4 +361,4 @@ def _percentile(values: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

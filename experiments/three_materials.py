@@ -20,10 +20,9 @@ import imageio.v3 as imageio
 import jax
 import numpy as np
 import tifffile
-import tyro
 
 from idml_jax import data, report, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.workflows import generate_train
 from idml_jax.workflows.generator_figures import pictures
 from idml_jax.workflows.material import material_of_run
@@ -124,7 +123,6 @@ def keep(name: Name, run: pathlib.Path, folder: pathlib.Path) -> None:
 
 def main(config: Config) -> None:
     """Train the generators, or go on with it, and print the table."""
-    prepare_jax()
     rows = []
     for name in config.materials:
         run = config.run / name
@@ -149,4 +147,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

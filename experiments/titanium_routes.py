@@ -21,13 +21,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
-import tyro
 from jaxtyping import Float
 from skimage import exposure, filters, segmentation
 from tqdm import tqdm
 
 from idml_jax import data, evaluation, report, statistics, training
-from idml_jax.cli import prepare_jax
+from idml_jax.cli import run_experiment
 from idml_jax.data import synthetic
 from idml_jax.typing import Image
 
@@ -133,7 +132,6 @@ def primary_fraction(image: Image) -> float:
 
 def main(config: Config) -> None:
     """Make the micrographs, tell and measure them, and print the tables."""
-    prepare_jax()
     random = np.random.default_rng(config.seed)
     labels = [k for k in range(len(CLASSES)) for _ in range(config.known + config.seen)]
     made = [drawn(label, random) for label in tqdm(labels, desc="micrographs", unit="image")]
@@ -185,4 +183,4 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    run_experiment(main, Config)

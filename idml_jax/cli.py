@@ -1,10 +1,12 @@
 """The command line: ``idml GOAL ...``, one goal for each workflow."""
 
+import contextlib
 import hashlib
 import os
 import pathlib
 import platform
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tyro
@@ -25,16 +27,38 @@ that are such modules."""
 
 
 def main() -> None:
-    """Run the goal that the command line names.
-
-    What the user gave and cannot be used is one line on the error stream and exit status 2; a
-    defect of ours keeps its traceback.
-    """
-    try:
+    """Run the goal that the command line names."""
+    with refusing():
         config = _chosen(sys.argv[1:])
         prepare_jax()
         join_processes()
         sys.modules[type(config).__module__].run(config)
+
+
+def run_experiment(run: Callable[[Any], object], config: type) -> None:
+    """Run an experiment, of options that the command line gives, as `main` runs a goal.
+
+    Parameters
+    ----------
+    run : callable
+        ``run(options)`` does all of it.
+    config : dataclass
+        Of the options.
+    """
+    with refusing():
+        options = tyro.cli(config)
+        prepare_jax()
+        run(options)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[None]:
+    """What the user gave and cannot be used is one line on the error stream and exit status 2.
+
+    A defect of ours keeps its traceback.
+    """
+    try:
+        yield
     except InputError as error:
         _refuse(str(error))
     except OSError as error:
