@@ -172,11 +172,13 @@ def main(config: Config) -> None:
         segmenter = training.load_segmenter(config.run)
         print("\n" + report.aligned_text(taken_apart(segmenter, val)))
         columns = evaluation.score_columns(STUDY.classes)
-        table: list[tuple[str, ...]] = [("micrographs", "mean IoU", *STUDY.classes)]
-        for name, part in (("val", val), ("those it was trained on", train)):
-            counts = evaluation.pixel_counts(segmenter, part).sum(axis=0)
-            scores = evaluation.pixel_scores(counts, STUDY.classes)
-            table.append((name, *report.cells(scores, columns)))
+        table: list[tuple[str, ...]] = [("network", "micrographs", "mean IoU", *STUDY.classes)]
+        networks = {"best": segmenter, "last": training.load_segmenter(config.run, last=True)}
+        for state, network in networks.items():
+            for name, part in (("val", val), ("those it was trained on", train)):
+                counts = evaluation.pixel_counts(network, part).sum(axis=0)
+                scores = evaluation.pixel_scores(counts, STUDY.classes)
+                table.append((state, name, *report.cells(scores, columns)))
         print("\n" + report.aligned_text(table))
 
 

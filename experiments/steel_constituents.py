@@ -43,7 +43,7 @@ class Config:
     """Of spheroidite."""
     run: pathlib.Path = pathlib.Path("runs/steel_constituents")
     """Folder for the trainings and the table of the labels, in its own; a run there goes on."""
-    steps: int = 600
+    steps: int = 1000
     """Of each training."""
     binning: int | None = None
     """Pixels along each side of what the network sees as one; it is judged by all pixels. By

@@ -209,8 +209,17 @@ def fitted(
     *,
     averaging: float = 0.0,
     validated: bool = False,
+    last: bool = False,
 ) -> Network:
     """The network of a run of `fit`, as its newest checkpoint has it.
+
+    Parameters
+    ----------
+    network, recipe, run, averaging
+        As `fit` had them.
+    validated : bool
+        Whether it was validated: then it is the best, but with `last` the one of the last step.
+    last : bool
 
     Raises
     ------
@@ -218,7 +227,7 @@ def fitted(
         If there is no checkpoint, or it does not fit the network.
     """
     state = newest_state(run, _first_state(network, recipe, averaging, validated))
-    return _of_state(network, state)
+    return _of_state(network, state._replace(best=None) if last else state)
 
 
 def _first_state(

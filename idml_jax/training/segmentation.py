@@ -159,8 +159,14 @@ def train_segmenter(
     return segmenter_of(network)
 
 
-def load_segmenter(run: str | pathlib.Path) -> Segmenter:
+def load_segmenter(run: str | pathlib.Path, *, last: bool = False) -> Segmenter:
     """The segmenter of a run, as its newest checkpoint has it.
+
+    Parameters
+    ----------
+    run : path
+    last : bool
+        Whether it is that of the last step, where another one did better by what judged them.
 
     Raises
     ------
@@ -181,6 +187,7 @@ def load_segmenter(run: str | pathlib.Path) -> Segmenter:
         run,
         averaging=recipe.averaging,
         validated=judged,
+        last=last,
     )
     return Segmenter(network, mean, deviation, classes, **_seen(recipe))
 

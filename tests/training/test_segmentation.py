@@ -100,6 +100,9 @@ def test_a_training_ends_where_nothing_more_is_gained(tmp_path):
     image = given[0].micrograph.image
     np.testing.assert_array_equal(found.predict(image), asked[1].predict(image))
     assert not np.array_equal(found.predict(image), asked[4].predict(image))
+    for last, one in ((False, asked[1]), (True, asked[4])):
+        again = training.load_segmenter(run, last=last)
+        np.testing.assert_array_equal(again.predict(image), one.predict(image))
     # Started again, there is nothing to do.
     training.train_segmenter(given, CLASSES, recipe, run=run, judge=judge)
     assert len(asked) == 5
