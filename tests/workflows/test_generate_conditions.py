@@ -154,8 +154,10 @@ def test_what_is_wanted_is_told_to_every_image(idml, run, tmp_path):
     assert (status, error.count("\n")) == (2, 1) and "'hours': '8'" in error
     far = ("--wanted", "hours=400", *wanted[2:], "--out", tmp_path / "far")
     status, _, error = idml("generate", "sample", *options[:2], *options[4:], *far)
-    assert (status, error.count("\n")) == (0, 1)
-    assert "hours=400 lies outside of the training's" in error
+    # A slow machine shows how far it is beside.
+    lines = [line for line in error.splitlines() if line.startswith("idml:")]
+    assert status == 0 and len(lines) == 1
+    assert "hours=400 lies outside of the training's" in lines[0]
 
 
 def test_what_is_not_wanted_is_drawn_from_the_training_and_stays_when_more_is_asked_for(
