@@ -35,6 +35,7 @@ from .resampling import upsample as upsample
 from .resnet import ResNet as ResNet
 from .resnet import load_pytorch_weights as load_pytorch_weights
 from .resnet import pytorch_parameters as pytorch_parameters
+from .resnet import pytorch_weights as pytorch_weights
 from .resnet_classifier import ResNetClassifier as ResNetClassifier
 from .stages import ConvolutionStages as ConvolutionStages
 from .stages import mean_over_space as mean_over_space

@@ -201,6 +201,25 @@ def load_pytorch_weights(
     return sorted(set(given) - set(wanted))
 
 
+def pytorch_weights(network: ResNet) -> dict[str, Float[np.ndarray, "..."]]:
+    """The weights of a network as torchvision lays them out: a state dict of arrays.
+
+    Examples
+    --------
+    >>> from flax import nnx
+    >>> network = ResNet(1, 18, rngs=nnx.Rngs(0))
+    >>> pytorch_weights(network)["conv1.weight"].shape
+    (64, 1, 7, 7)
+    >>> load_pytorch_weights(ResNet(1, 18, rngs=nnx.Rngs(1)), pytorch_weights(network))
+    []
+    """
+    found = {name: np.array(value[...]) for name, value in pytorch_parameters(network).items()}
+    return {
+        name: np.ascontiguousarray(value.transpose(3, 2, 0, 1)) if value.ndim == 4 else value
+        for name, value in found.items()
+    }
+
+
 _LEAVES = {
     "kernel": "weight",
     "scale": "weight",

@@ -33,6 +33,7 @@ from .pixel_baselines import ThresholdSegmenter as ThresholdSegmenter
 from .progressive_gan import train_progressive_gan as train_progressive_gan
 from .progressive_recipe import Recipe as Recipe
 from .pytorch_weights import read_pytorch_weights as read_pytorch_weights
+from .pytorch_weights import write_encoder as write_encoder
 from .records import Pictures as Pictures
 from .records import Records as Records
 from .records import read_records as read_records

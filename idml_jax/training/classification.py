@@ -55,7 +55,7 @@ class TrainedClassifier:
         deviation: Float[Array, " channels"],
         by_itself: bool = False,
     ):
-        self.channels = network.in_features
+        self.network, self.channels = network, network.in_features
         structure, parameters = nnx.split(network)
         self._given = parameters, jnp.asarray(mean), jnp.asarray(deviation)
 

@@ -1,4 +1,4 @@
-"""Weights that others trained with PyTorch, read without running what their files may hold."""
+"""Weights of encoders from and for PyTorch, read without running what their files may hold."""
 
 import hashlib
 import pathlib
@@ -8,10 +8,11 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Shaped
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from idml_jax.errors import InputError
-from idml_jax.models import ResNet, load_pytorch_weights
+from idml_jax.models import ResNet, load_pytorch_weights, pytorch_weights
+from idml_jax.report import write_atomically
 
 
 def read_pytorch_weights(path: str | pathlib.Path) -> dict[str, Shaped[np.ndarray, "..."]]:
@@ -61,6 +62,20 @@ def load_encoder(network: nnx.Module, path: str | pathlib.Path) -> str:
     for name in sorted(weights):
         digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
     return digest.hexdigest()[:16]
+
+
+def write_encoder(path: str | pathlib.Path, network: nnx.Module) -> None:
+    """Write a network's encoder for others to begin with, by torchvision's layout (.safetensors).
+
+    Raises
+    ------
+    ValueError
+        If the network has no residual encoder.
+    """
+    encoder = getattr(network, "encoder", None)
+    if not isinstance(encoder, ResNet):
+        raise ValueError(f"a {type(network).__name__} has no residual encoder to write.")
+    write_atomically(pathlib.Path(path), save(pytorch_weights(encoder)))
 
 
 def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:

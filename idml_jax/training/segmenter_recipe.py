@@ -18,15 +18,15 @@ from idml_jax.training.segmentation_losses import SegmentationLoss
 PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
 """What tells the class of each pixel."""
 
-NEWER_FIELDS = ("binning", "symmetric", "local_contrast", "patch", "optimizer")
+NEWER_FIELDS = ("binning", "symmetric", "local_contrast", "patch", "optimizer", "encoder_rate")
 """Those that came after runs whose folders do not know them."""
 
 BEFORE = {"optimizer": "adam"}
 """What those runs were made with, where that is not the default."""
 
-OF_ENCODER = 1 / 30
-"""What of the learning rate an encoder's layers have: about what their weights are in size, beside
-those of equalized layers, which are of order one."""
+ENCODER_RATES = {"adam": 1.0, "muon": 1 / 30}
+"""What of the learning rate an encoder has by default. The latter is about what its weights are in
+size, beside those of equalized layers, which are of order one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,8 +76,7 @@ class SegmenterRecipe:
         see `data.local_contrast`. 0 for micrographs as they are.
     encoder : {18, 34, 50}, optional
         In place of a U-Net's own way down a residual network of that depth; then `features` are
-        the five of `models.EncoderUNet`'s way up. By Muon it has a thirtieth of the learning rate,
-        as its weights are so much smaller.
+        the five of `models.EncoderUNet`'s way up.
     frozen : bool
         Whether that residual network stays as it is.
     symmetric : bool
@@ -89,6 +88,9 @@ class SegmenterRecipe:
         `models.UNet`: unlike with `binning`, the network sees and tells each of them.
     optimizer : {"adam", "muon"}
         See `warmed_up`.
+    encoder_rate : float, optional
+        What of the learning rate the encoder has. By default 1 by Adam, and a thirtieth by Muon, as
+        its weights are so much smaller than those of other layers.
     """
 
     features: tuple[int, ...] = (16, 32, 64, 128)
@@ -118,12 +120,18 @@ class SegmenterRecipe:
     local_contrast: int = 0
     patch: int = 1
     optimizer: Optimizer = "muon"
+    encoder_rate: float | None = None
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
             raise ValueError(
                 f"`frozen` is of an `encoder` (={self.encoder}) whose weights do not shrink by "
                 f"`decay` (={self.decay})."
+            )
+        if self.encoder_rate is not None and (self.encoder is None or not self.encoder_rate > 0):
+            raise ValueError(
+                f"`encoder_rate` (={self.encoder_rate}) is positive, and of an `encoder` "
+                f"(={self.encoder})."
             )
         if self.binning < 1:
             raise ValueError(f"`binning` (={self.binning}) must be at least 1.")
@@ -163,9 +171,10 @@ class SegmenterRecipe:
         """The optimizer."""
         rate = self.learning_rate
         whole = warmed_up(self.optimizer, rate, self.steps, decay=self.decay)
-        if self.encoder is None or self.optimizer == "adam":  # as before there was another
+        share = self.encoder_rate or ENCODER_RATES[self.optimizer]
+        if self.encoder is None or share == 1:
             return whole
-        slow = warmed_up(self.optimizer, OF_ENCODER * rate, self.steps, decay=self.decay)
+        slow = warmed_up(self.optimizer, share * rate, self.steps, decay=self.decay)
         return optax.partition({"encoder": slow, "others": whole}, _parts)
 
     def plain(self) -> dict[str, Any]:

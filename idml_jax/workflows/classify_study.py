@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from idml_jax import data, evaluation, report, training
+from idml_jax.models.resnet import DEPTHS
 from idml_jax.workflows.calibration import calibration_of, reliability_of
 from idml_jax.workflows.classify_data import ClassifiedSplit, read_classified_split, squares_of
 from idml_jax.workflows.classify_figures import examples_figure, judged_curves
@@ -166,6 +167,8 @@ def trained(
         by="told",
         save_every=config.save_every,
     )
+    if config.network in DEPTHS:
+        training.write_encoder(config.run / "encoder.safetensors", classifier.network)
     return seen.of_sources(classifier.predict(seen.images))
 
 

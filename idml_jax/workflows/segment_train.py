@@ -20,6 +20,7 @@ NEWER_OPTIONS = (
     "without_folds",
     "patch",
     "optimizer",
+    "encoder_rate",
 )
 """Those that came after runs whose folders do not know them."""
 
@@ -78,6 +79,8 @@ class Config:
     .safetensors)."""
     frozen: bool = False
     """Whether it stays as it is, and only what is behind it is trained."""
+    encoder_rate: float | None = None
+    """What of the learning rate it has. By default a thirtieth by Muon, 1 by Adam."""
     symmetric: bool = False
     """Whether a micrograph turned by a quarter or mirrored is to the network the same one, turned
     or mirrored, by its convolutions and not by what it learned: for materials without a direction,
@@ -165,6 +168,10 @@ class Config:
             raise InputError(f"--features (={self.features}): five of them with --encoder.")
         if self.encoder is None and (self.weights is not None or self.frozen):
             raise InputError("--weights and --frozen are of an --encoder: name one.")
+        if self.encoder_rate is not None and (self.encoder is None or not self.encoder_rate > 0):
+            raise InputError(
+                f"--encoder-rate (={self.encoder_rate}) is positive, and of an --encoder."
+            )
         if self.patch > 1 and self.encoder is not None:
             raise InputError("--patch is of a U-Net with its own way down: leave off --encoder.")
         for name in ("encoder", "residual", "attention"):

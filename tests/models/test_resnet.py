@@ -7,7 +7,7 @@ import torch
 from flax import nnx
 from torch import nn
 
-from idml_jax.models import ResNet, load_pytorch_weights
+from idml_jax.models import ResNet, load_pytorch_weights, pytorch_weights
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
 
@@ -98,6 +98,12 @@ def test_features_are_those_of_pytorch(depth):
     for one, other in zip(found, expected, strict=True):
         other = other.numpy().transpose(0, 2, 3, 1)
         np.testing.assert_allclose(one, other, atol=1e-4 * max(1, abs(other).max()))
+    # And PyTorch is given them back.
+    back = {name: torch.from_numpy(value) for name, value in pytorch_weights(ours).items()}
+    missing, unknown = drawn(depth).load_state_dict(back, strict=False)
+    assert not unknown and all("num_batches" in name or "fc." in name for name in missing)
+    given = peer.state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in back.items())
 
 
 def test_a_grey_image_is_three_equal_channels():

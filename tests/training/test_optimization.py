@@ -1,5 +1,7 @@
 """Optimizers: how large their steps are, and how the rate runs."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,8 +89,8 @@ def deviation(tree, part):
     return np.concatenate(kernels).std()
 
 
-def test_steps_of_an_encoder_are_as_much_smaller_as_its_weights():
-    recipe = SegmenterRecipe(encoder=18, features=(4, 4, 4, 4, 4), learning_rate=RATE, steps=STEPS)
+def relative_steps_of(recipe):
+    """How large the first step of an encoder, and of the way up, is beside their weights."""
     parameters = nnx.state(recipe.network(1, 2), nnx.Param)
     random = np.random.default_rng(0)
     slopes = jax.tree.map(
@@ -99,7 +101,15 @@ def test_steps_of_an_encoder_are_as_much_smaller_as_its_weights():
     for _ in range(RISING + 1):
         step, state = transform.update(slopes, state, parameters)
     assert deviation(step, "up") == pytest.approx(SIZE_OF_STEPS * RATE, rel=0.2)
-    encoder, up = (
-        deviation(step, part) / deviation(parameters, part) for part in ("encoder", "up")
-    )
+    return tuple(deviation(step, part) / deviation(parameters, part) for part in ("encoder", "up"))
+
+
+def test_steps_of_an_encoder_are_as_much_smaller_as_its_weights():
+    recipe = SegmenterRecipe(encoder=18, features=(4, 4, 4, 4, 4), learning_rate=RATE, steps=STEPS)
+    encoder, up = relative_steps_of(recipe)
     assert 0.3 < encoder / up < 3
+    other, same = relative_steps_of(dataclasses.replace(recipe, encoder_rate=0.1))
+    assert same == pytest.approx(up) and other == pytest.approx(3 * encoder, rel=1e-3)
+    for wrong in ({"encoder": None}, {"encoder_rate": 0.0}):
+        with pytest.raises(ValueError, match="`encoder_rate` .* is positive, and of an `encoder`"):
+            dataclasses.replace(recipe, **{"encoder_rate": 0.1} | wrong)

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
+from flax import nnx
 
 from idml_jax.errors import InputError
-from idml_jax.training import read_pytorch_weights
+from idml_jax.models import EncoderUNet, ResNetClassifier, UNet, pytorch_weights
+from idml_jax.training import read_pytorch_weights, write_encoder
+from idml_jax.training.pytorch_weights import load_encoder
 
 WEIGHTS = {"conv1.weight": np.arange(6, dtype=np.float32).reshape(1, 2, 3), "count": np.float32(3)}
 
@@ -26,6 +29,19 @@ def test_safetensors_are_read(tmp_path):
     safetensors.numpy.save_file(arrays, tmp_path / "w.safetensors")
     found = read_pytorch_weights(tmp_path / "w.safetensors")
     np.testing.assert_array_equal(found["conv1.weight"], WEIGHTS["conv1.weight"])
+
+
+def test_an_encoder_is_written_for_others_to_begin_with(tmp_path):
+    path = tmp_path / "encoder.safetensors"
+    network = ResNetClassifier(1, 3, 18, rngs=nnx.Rngs(0))
+    write_encoder(path, network)
+    other = EncoderUNet(1, 2, 18, features=(4, 4, 4, 4, 4), rngs=nnx.Rngs(1))
+    load_encoder(other, path)
+    expected, found = (pytorch_weights(each.encoder) for each in (network, other))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value)
+    with pytest.raises(ValueError, match="a UNet has no residual encoder"):
+        write_encoder(path, UNet(1, 2, features=(4, 8), rngs=nnx.Rngs(0)))
 
 
 class Trap:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_fscore_support
 
-from idml_jax import evaluation
+from idml_jax import evaluation, training
+from idml_jax.models import pytorch_weights
 from idml_jax.workflows import calibration, classify_study, classify_train
 
 pytestmark = pytest.mark.usefixtures("standard_promotion")
@@ -408,6 +409,18 @@ def test_the_same_image_on_both_sides_is_refused(idml, folders, tmp_path):
     assert (status, error.count("\n")) == (2, 1), error
     assert "trained on and judged by" in error and "again.png" in error and "3.png" in error
     assert not run.exists()
+
+
+def test_a_residual_network_leaves_its_encoder_for_others(folders, tmp_path, idml):
+    train, val = folders
+    command = ("classify", "train", "--images", train, "--val", val, "--run", tmp_path / "run")
+    few = ("--network", "resnet18", "--steps", 1, "--batch", 2, "--judge-every", 1)
+    status, _, error = idml(*command, *few)
+    assert status == 0, error
+    found = training.read_pytorch_weights(tmp_path / "run" / "encoder.safetensors")
+    expected = training.load_classifier(tmp_path / "run").network.encoder
+    for name, value in pytorch_weights(expected).items():
+        np.testing.assert_array_equal(found[name], value)
 
 
 @pytest.mark.parametrize(
