@@ -20,7 +20,8 @@ h1 { font-size: 1.7rem; margin-bottom: 0; }
 h2 { font-size: 1.15rem; margin-top: 2.2rem; border-bottom: 1px solid #ddd; }
 p.lead { color: #555; margin-top: .3rem; }
 img { max-width: 100%; display: block; margin: .6rem 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block;
+        overflow-x: auto; }
 th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-bottom: 1px solid #eee;
          vertical-align: top; }
 th { font-weight: 600; }

@@ -34,9 +34,10 @@ def write_page(
     )
     page.section(
         "Which way tells the classes best?",
-        "Mean and standard deviation over the folds; in brackets the interval that holds 95 % of "
-        "resampled sets of as many specimens. That one of many ways is the best is chosen by the "
-        "same folds: its score flatters a little. " + left_out(config.features, config.classifiers),
+        ("Mean and standard deviation over the folds. " if len(known.folds) > 1 else "")
+        + "In brackets the interval that holds 95 % of resampled sets of as many specimens. That "
+        "one of many ways is the best is chosen by the same micrographs: its score flatters a "
+        "little. " + left_out(config.features, config.classifiers),
     )
     rows = table_of(whole)
     page.table(rows[0], rows[1:])
