@@ -19,6 +19,7 @@ from idml_jax.training.checkpoint import options_of
 from idml_jax.training.fitting import Validation, fit, fitted
 from idml_jax.training.pytorch_weights import load_encoder
 from idml_jax.training.records import Pictures
+from idml_jax.training.segmentation_losses import beside_others
 from idml_jax.training.segmenter import Segmenter
 from idml_jax.training.segmenter_recipe import PixelNetwork, SegmenterRecipe
 from idml_jax.training.standardizing import standardized
@@ -129,7 +130,10 @@ def train_segmenter(
         images, labels = batch
         logits = network(images, rngs=nnx.Rngs(key))
         known = labels >= 0
-        value = recipe.loss(logits, labels, of_classes[jnp.where(known, labels, 0)])
+        weights = of_classes[jnp.where(known, labels, 0)]
+        if recipe.boundary_weight:
+            weights = weights * (1 + recipe.boundary_weight * beside_others(labels))
+        value = recipe.loss(logits, labels, weights)
         right = known & (logits.argmax(axis=-1) == labels)
         accuracy = right.sum() / jnp.maximum(known.sum(), 1)
         return value, SegmenterScalars(value, accuracy.astype(jnp.float32))

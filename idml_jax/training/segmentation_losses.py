@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from idml_jax.typing import Array, Labels
 
@@ -110,3 +110,30 @@ class SegmentationLoss:
             holds = (there > 0).astype(jnp.float32)
             total = total + self.overlap * (holds * apart).sum() / jnp.maximum(holds.sum(), 1)
         return total
+
+
+def beside_others(labels: Int[Array, "batch *space"]) -> Float[Array, "batch *space"]:
+    """1 for pixels of which a neighbour along an axis is of another class, else 0.
+
+    Parameters
+    ----------
+    labels : integer array of shape (batch, *space)
+        Pixels of -1 are of no class.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> beside_others(jnp.array([[0, 0, 1, 1, -1, 0]])).tolist()
+    [[0.0, 1.0, 1.0, 0.0, 0.0, 0.0]]
+    """
+    labels = jnp.asarray(labels)
+    found = jnp.zeros(labels.shape, bool)
+    for axis in range(1, labels.ndim):
+        length = labels.shape[axis]
+        one = jax.lax.slice_in_dim(labels, 0, length - 1, axis=axis)
+        other = jax.lax.slice_in_dim(labels, 1, length, axis=axis)
+        apart = (one != other) & (one >= 0) & (other >= 0)
+        for sides in ((0, 1), (1, 0)):
+            around = [sides if each == axis else (0, 0) for each in range(labels.ndim)]
+            found |= jnp.pad(apart, around)
+    return found.astype(jnp.float32)

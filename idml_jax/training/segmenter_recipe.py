@@ -18,7 +18,9 @@ from idml_jax.training.segmentation_losses import SegmentationLoss
 PixelNetwork: TypeAlias = UNet | EncoderUNet | EquivariantUNet
 """What tells the class of each pixel."""
 
-NEWER_FIELDS = ("binning", "symmetric", "local_contrast", "patch", "optimizer", "encoder_rate")
+NEWER_FIELDS = (
+    "binning symmetric local_contrast patch optimizer encoder_rate boundary_weight"
+).split()
 """Those that came after runs whose folders do not know them."""
 
 BEFORE = {"optimizer": "adam"}
@@ -88,6 +90,9 @@ class SegmenterRecipe:
         `models.UNet`: unlike with `binning`, the network sees and tells each of them.
     optimizer : {"adam", "muon"}
         See `warmed_up`.
+    boundary_weight : float
+        What a pixel beside one of another class weighs more in the cross-entropy, in units of its
+        weight: for regions that nearly touch.
     encoder_rate : float, optional
         What of the learning rate the encoder has. By default 1 by Adam, and a thirtieth by Muon, as
         its weights are so much smaller than those of other layers.
@@ -121,6 +126,7 @@ class SegmenterRecipe:
     patch: int = 1
     optimizer: Optimizer = "muon"
     encoder_rate: float | None = None
+    boundary_weight: float = 0.0
 
     def __post_init__(self):
         if self.frozen and (self.encoder is None or self.decay):
@@ -133,6 +139,8 @@ class SegmenterRecipe:
                 f"`encoder_rate` (={self.encoder_rate}) is positive, and of an `encoder` "
                 f"(={self.encoder})."
             )
+        if not self.boundary_weight >= 0:
+            raise ValueError(f"`boundary_weight` (={self.boundary_weight}) must not be negative.")
         if self.binning < 1:
             raise ValueError(f"`binning` (={self.binning}) must be at least 1.")
         if self.local_contrast < 0 or 0 < self.local_contrast < 3:

@@ -35,8 +35,8 @@ def recipe_of(config: Config) -> training.SegmenterRecipe:
     """What the segmenter will be made with."""
     same = (
         "normalization residual attention dropout turns around_classes class_weights "
-        "steps batch optimizer learning_rate judge_every patience precision frozen encoder_rate "
-        "symmetric binning local_contrast patch seed"
+        "boundary_weight steps batch optimizer learning_rate judge_every patience precision frozen "
+        "encoder_rate symmetric binning local_contrast patch seed"
     ).split()
     depth = None if config.encoder is None else DEPTHS[config.encoder]
     standard = (16, 32, 64, 128) if depth is None else (128, 64, 48, 32, 16)

@@ -12,16 +12,9 @@ CHANGES = ("zoom", "angle", "elastic", "brightness", "contrast", "noise")
 """How crops are changed."""
 
 NEWER_OPTIONS = (
-    "binning",
-    "symmetric",
-    "local_contrast",
-    "fold_file",
-    "fold",
-    "without_folds",
-    "patch",
-    "optimizer",
-    "encoder_rate",
-)
+    "binning symmetric local_contrast fold_file fold without_folds patch optimizer encoder_rate "
+    "boundary_weight"
+).split()
 """Those that came after runs whose folders do not know them."""
 
 BEFORE = {"optimizer": "adam"}
@@ -125,6 +118,8 @@ class Config:
     """Noise that is added to them, in standard deviations of a micrograph."""
     class_weights: Literal["none", "root", "inverse"] = "none"
     """What a pixel weighs: the same, or more the rarer its class."""
+    boundary_weight: float = 0.0
+    """What a pixel beside one of another class weighs more, for regions that nearly touch."""
     focus: float = 0.0
     """Of the focal loss; 0 is cross-entropy."""
     overlap: float = 1.0
@@ -185,9 +180,10 @@ class Config:
             if not 0 <= getattr(self, name) <= 1:
                 flag = name.replace("_", "-")
                 raise InputError(f"--{flag} (={getattr(self, name)}) must lie between 0 and 1.")
-        for name in ("focus", "overlap", *CHANGES):
+        for name in ("boundary_weight", "focus", "overlap", *CHANGES):
             if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"--{name} (={getattr(self, name)}) must not be negative.")
+                flag = name.replace("_", "-")
+                raise InputError(f"--{flag} (={getattr(self, name)}) must not be negative.")
         if not 0 <= self.dropout < 1:
             raise InputError(f"--dropout (={self.dropout}) must lie between 0 and 1, and be below.")
         if self.patience is not None and self.patience < 1:

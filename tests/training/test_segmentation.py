@@ -246,6 +246,20 @@ def test_a_network_of_patches_tells_what_is_narrower_than_they_are(tmp_path):
     np.testing.assert_array_equal(again.predict(image), segmenter.predict(image))
 
 
+def test_boundaries_weigh_more(tmp_path):
+    """The same first network and crops, of which other pixels count."""
+    losses = []
+    for weight in (0.0, 3.0):
+        plain = training.SegmentationLoss(overlap=0.0)
+        recipe = dataclasses.replace(RECIPE, steps=1, boundary_weight=weight, loss=plain)
+        training.train_segmenter(annotated(1), CLASSES, recipe, run=tmp_path / f"{weight}")
+        losses.append(training.read_records(tmp_path / f"{weight}")[0]["loss"])
+        assert training.SegmenterRecipe.from_plain(recipe.plain()) == recipe
+    assert abs(losses[0] - losses[1]) > 1e-4
+    with pytest.raises(ValueError, match="`boundary_weight` .=-1.0. must not be negative"):
+        dataclasses.replace(RECIPE, boundary_weight=-1.0)
+
+
 def test_one_step_is_a_training(tmp_path):
     recipe = dataclasses.replace(RECIPE, steps=1)
     segmenter = training.train_segmenter(annotated(1), CLASSES, recipe, run=tmp_path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from idml_jax.training import SegmentationLoss
+from idml_jax.training.segmentation_losses import beside_others
 
 RANDOM = np.random.default_rng(0)
 LOGITS = RANDOM.normal(size=(2, 5, 6, 3))
@@ -79,3 +80,19 @@ def test_a_class_that_is_not_there_has_no_overlap_to_miss():
 def test_weights_that_make_no_loss_are_refused(wrong):
     with pytest.raises(ValueError):
         SegmentationLoss(**wrong)
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 9), (1, 4, 5, 6)])
+def test_boundaries_are_where_a_neighbour_is_of_another_class(shape):
+    labels = np.random.default_rng(1).integers(-1, 2, shape)
+    expected = np.zeros(shape, bool)
+    for place in np.ndindex(*shape):
+        for axis in range(1, len(shape)):
+            for step in (-1, 1):
+                other = list(place)
+                other[axis] += step
+                if 0 <= other[axis] < shape[axis]:
+                    pair = labels[place], labels[tuple(other)]
+                    expected[place] |= pair[0] != pair[1] and min(pair) >= 0
+    assert 0 < expected.mean() < 1
+    np.testing.assert_array_equal(beside_others(labels), expected)

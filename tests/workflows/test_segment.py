@@ -357,6 +357,8 @@ def test_a_symmetric_network_is_narrower_and_an_older_run_does_not_know_of_it(tm
         (("--dropout", 1), "--dropout"),
         (("--patience", 0), "at least 1"),
         (("--frozen",), "are of an --encoder"),
+        (("--encoder-rate", 1), "--encoder-rate (=1.0) is positive, and of an --encoder"),
+        (("--boundary-weight", -1), "--boundary-weight (=-1.0) must not be negative"),
         (("--encoder", "resnet18", "--features", 4, 8), "five of them with --encoder"),
         (("--symmetric", "--encoder", "resnet18"), "of a plain U-Net: leave off --encoder"),
         (("--encoder", "resnet18", "--patch", 2), "with its own way down: leave off --encoder"),
