@@ -16,7 +16,7 @@ ClassifierName: TypeAlias = Literal[
     "svm", "linear-svm", "chi-squared", "logistic", "forest", "neighbours"
 ]
 
-VAL = ("val", "val_labels")
+NEWER_OPTIONS = (*FOLDING, "labels", "nested", "val", "val_labels", "embedding")
 """Options that came after runs whose folders do not know them."""
 
 
@@ -40,6 +40,9 @@ class Compared:
     """Support vector machines with a Gaussian kernel, a linear one, or that of the chi-squared
     distance, which is of histograms: patterns, gradients, words and keypoints, and is left out with
     others; logistic regression, random forest, nearest neighbours."""
+    embedding: pathlib.Path | None = None
+    """A run of `idml classify train`: features of its network, which is not trained any more, are
+    compared as well."""
     network: bool = False
     """Whether a network is trained for each fold as well, which takes minutes a fold: as
     `idml classify train` does by default."""
@@ -90,7 +93,8 @@ class Config(FoldOptions, Compared):
             raise InputError(f"--shares (={self.shares}): one or more, each once.")
         if not all(0 < each <= 1 for each in self.shares):
             raise InputError(f"--shares (={self.shares}) lie above 0 and up to 1.")
-        if not self.network and not (self.features and self.classifiers):
+        some = self.features or self.embedding is not None
+        if not self.network and not (some and self.classifiers):
             raise InputError("nothing to compare: name --features and --classifiers.")
 
     def _check_val(self) -> None:
@@ -109,7 +113,7 @@ class Config(FoldOptions, Compared):
     def plain(self) -> dict[str, Any]:
         """The options as plain values, without those that a run may be gone on with otherwise."""
         left = ("run", "features", "classifiers", "network", "shares")
-        return plain_options(self, without=left, newer=(*FOLDING, "labels", "nested", *VAL))
+        return plain_options(self, without=left, newer=NEWER_OPTIONS)
 
 
 def run(config: Config) -> None:

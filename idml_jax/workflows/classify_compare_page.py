@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from idml_jax import data, report
 from idml_jax.workflows.classify_compare import Config
+from idml_jax.workflows.classify_embedding import features_of
 from idml_jax.workflows.classify_folds import INNER, Answer, Judged, chosen_of
 from idml_jax.workflows.classify_scores import Scores, curves_of, table_of
 from idml_jax.workflows.classify_ways import GRIDS, left_out
@@ -37,7 +38,7 @@ def write_page(
         ("Mean and standard deviation over the folds. " if len(known.folds) > 1 else "")
         + "In brackets the interval that holds 95 % of resampled sets of as many specimens. That "
         "one of many ways is the best is chosen by the same micrographs: its score flatters a "
-        "little. " + left_out(config.features, config.classifiers),
+        "little. " + left_out(features_of(config), config.classifiers),
     )
     rows = table_of(whole)
     page.table(rows[0], rows[1:])

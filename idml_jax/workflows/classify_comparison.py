@@ -16,6 +16,7 @@ from idml_jax.workflows import classify_train
 from idml_jax.workflows.classify_compare import Config
 from idml_jax.workflows.classify_compare_page import write_page
 from idml_jax.workflows.classify_data import ClassifiedSplit, size_of, squares_of
+from idml_jax.workflows.classify_embedding import EMBEDDING, check_unseen, embedding_of, features_of
 from idml_jax.workflows.classify_folds import (
     Answer,
     Judged,
@@ -58,9 +59,12 @@ class Way(NamedTuple):
 
 def compared(config: Config) -> str:
     """Fit and judge each way in each fold, or go on; the table, the best first."""
-    pairs = pairs_of(config.features, config.classifiers)
+    names = features_of(config)
+    pairs = pairs_of(names, config.classifiers)
     known = read(config)
-    learners = config.classifiers if config.features else ()
+    if config.embedding is not None:
+        check_unseen(config.embedding, known.micrographs, known.folds)
+    learners = config.classifiers if names else ()
     check_fits(known, learners, config.shares, nested=config.nested, seed=config.seed)
     squares = known.squares
     digest = hashlib.sha256(squares.images.tobytes() + squares.labels.tobytes())
@@ -69,7 +73,7 @@ def compared(config: Config) -> str:
     report.claim(config.run / "config.json", config.plain() | claimed)
     scores: list[Scores] = []
     answers: dict[str, list[Answer]] = {}
-    if left := left_out(config.features, config.classifiers):
+    if left := left_out(names, config.classifiers):
         print(left, file=sys.stderr)
     fits = (len(pairs) + config.network) * len(config.shares) * len(known.folds)
     with tqdm(total=fits, desc="fits", unit="fit", delay=2) as bar:
@@ -126,9 +130,9 @@ def read(config: Config) -> Judged:
 
 def ways_of(config: Config, known: Judged) -> Iterator[Way]:
     """All that are compared; features are computed once for all that learn from them."""
-    pairs = pairs_of(config.features, config.classifiers)
+    pairs = pairs_of(features_of(config), config.classifiers)
     for feature, of_feature in itertools.groupby(pairs, key=lambda pair: pair[0]):
-        made = FEATURES[feature](config.seed)
+        made = made_of(config, known, feature)
         for _, learner in of_feature:
             pipeline = with_learner(made, learner, CLASSIFIERS[learner](config.seed))
             grid = grid_of(feature, learner) if config.nested else None
@@ -139,6 +143,13 @@ def ways_of(config: Config, known: Judged) -> Iterator[Way]:
             yield Way(f"{feature}, {learner}", answer)
     if config.network:
         yield Way(NETWORK, functools.partial(by_network, config, known))
+
+
+def made_of(config: Config, known: Judged, feature: str) -> Any:
+    """The transformer that a name stands for."""
+    if feature == EMBEDDING and config.embedding is not None:
+        return embedding_of(config.embedding, known.squares.images.shape[-1])
+    return FEATURES[feature](config.seed)
 
 
 def by_network(config: Config, known: Judged, fold: data.Fold, number: int, share: float) -> Answer:

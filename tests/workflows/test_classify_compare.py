@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
 
-from idml_jax import data
+from idml_jax import data, training
 from idml_jax.errors import InputError
 from idml_jax.workflows import classify_comparison, classify_study, classify_ways
 from idml_jax.workflows.classify_compare import Config
@@ -156,6 +157,34 @@ def test_what_judges_is_not_learned_from_and_has_no_other_class(idml, images, ot
     assert status == 0 and "fold val: fine" in error
     status, _, error = compare(idml, images, run, "--val-labels", tmp_path / "x.csv", *QUICK)
     assert status == 2 and "--val-labels is a table of --val" in error
+
+
+def test_features_of_a_network_are_compared_where_it_was_not_trained(idml, images, other, tmp_path):
+    run = tmp_path / "network"
+    train = ("classify", "train", "--images", other, "--run", run, "--held-out", 0.25)
+    status, _, error = idml(*train, "--steps", 2, "--batch", 4, "--judge-every", 1)
+    assert status == 0, error
+    options = ("--embedding", run, "--classifiers", "logistic", "chi-squared", "--features")
+    status, output, error = compare(idml, images, tmp_path / "run", *options, "--folds", 3)
+    assert status == 0, error
+    assert "left out with embedding" in error
+    classifier = training.load_classifier(run)
+    known = classify_comparison.read(Config(images, run, folds=3))
+    answers = told(tmp_path / "run", "embedding_logistic")
+    for fold, answer in zip(known.folds, answers, strict=True):
+        fitted, judged = (
+            np.asarray(classifier.features(known.squares.images[part]))
+            for part in (fold.fitted, fold.judged)
+        )
+        scale = StandardScaler().fit(fitted)
+        learner = classify_ways.CLASSIFIERS["logistic"](0)
+        learner.fit(scale.transform(fitted), known.targets[fold.fitted])
+        expected = learner.predict_proba(scale.transform(judged))
+        np.testing.assert_allclose(answer["told"], expected, atol=1e-3)
+    status, _, error = compare(idml, images, tmp_path / "val", *options, "--val", other)
+    assert status == 2 and "was trained on what judges here: coarse/" in error
+    status, _, error = compare(idml, images, tmp_path / "no", "--embedding", tmp_path, *QUICK)
+    assert status == 2 and str(tmp_path) in error
 
 
 def test_a_killed_comparison_goes_on_with_the_folds_that_are_left(idml, images, tmp_path):

@@ -37,7 +37,9 @@ class Memory:
         self._known: dict[tuple[Hashable, ...], np.ndarray] = {}
         self._bytes = 0
 
-    def __call__(self, image: Float[np.ndarray, "rows cols"], *settings: Hashable) -> np.ndarray:
+    def __call__(
+        self, image: Float[np.ndarray, "rows cols *channels"], *settings: Hashable
+    ) -> np.ndarray:
         """The function's answer for an image."""
         pixels = np.ascontiguousarray(image)
         key = (hashlib.sha256(pixels.tobytes()).digest(), pixels.shape, *settings)
