@@ -72,7 +72,7 @@ def comparison_of(config: Config) -> segment_compare.Config:
         names=NAMES,
         features=(32, 64, 96, 128),
         size=(config.side,),
-        binning=config.binning or BINNING[config.labels],
+        binning=BINNING[config.labels] if config.binning is None else config.binning,
         patch=config.patch,
         steps=config.steps,
         batch=config.batch,
