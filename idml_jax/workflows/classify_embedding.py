@@ -13,6 +13,7 @@ from idml_jax.errors import InputError, listed
 from idml_jax.training import features
 from idml_jax.typing import Images
 from idml_jax.workflows.classify_compare import Config
+from idml_jax.workflows.duplicates import seen_before
 
 EMBEDDING = "embedding"
 """What these features are called in tables."""
@@ -57,11 +58,10 @@ def check_unseen(
     """
     result = run / "result.json"
     digests = json.loads(result.read_text()).get("digests", {}) if result.exists() else {}
-    judged = {int(place) for fold in folds for place in fold.judged}
-    own = {micrographs[place].name: data.digest_of(micrographs[place]) for place in sorted(judged)}
+    places = sorted({int(place) for fold in folds for place in fold.judged})
+    seen = seen_before([micrographs[place] for place in places], digests)
     trained, chosen = (
-        [name for name, digest in own.items() if digest in digests.get(role, ())]
-        for role in ("are trained on", "were judged by")
+        [each.name for each in seen.get(role, ())] for role in ("are trained on", "were judged by")
     )
     if trained:
         raise InputError(

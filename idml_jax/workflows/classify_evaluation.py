@@ -21,7 +21,7 @@ from idml_jax.workflows.classify_figures import examples_figure
 from idml_jax.workflows.classify_sets import read_known
 from idml_jax.workflows.classify_study import counts_of, taken_of
 from idml_jax.workflows.classify_uses import shares_of
-from idml_jax.workflows.duplicates import check_once
+from idml_jax.workflows.duplicates import check_once, seen_before
 from idml_jax.workflows.over_folds import by_specimen
 from idml_jax.workflows.provenance import end_page
 
@@ -187,12 +187,11 @@ def _tell_seen(
     micrographs: Sequence[data.Micrograph], digests: Mapping[str, Sequence[str]]
 ) -> None:
     """Tell of micrographs that the network was trained on, or chosen by."""
-    own = {each.label: data.digest_of(each) for each in micrographs}
-    for role, known in digests.items():
-        if seen := [label for label, digest in own.items() if digest in known]:
+    for role, seen in seen_before(micrographs, digests).items():
+        if seen:
             print(
-                f"{len(seen)} of {len(own)} micrographs {role}, so that scores flatter: "
-                f"{listed(seen)}.",
+                f"{len(seen)} of {len(micrographs)} micrographs {role}, so that scores flatter: "
+                f"{listed([each.label for each in seen])}.",
                 file=sys.stderr,
             )
 

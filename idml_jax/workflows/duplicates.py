@@ -1,7 +1,7 @@
 """No image is trained on and judged by, nor is there twice."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from idml_jax import data
 from idml_jax.errors import InputError, listed
@@ -59,6 +59,22 @@ def check_once(micrographs: Sequence[data.Micrograph], folds: Sequence[data.Fold
             f"nearly the same image lies in several folds: {_listed(apart)}; scores may flatter.",
             file=sys.stderr,
         )
+
+
+def seen_before(
+    micrographs: Sequence[data.Micrograph], digests: Mapping[str, Sequence[str]]
+) -> dict[str, list[data.Micrograph]]:
+    """Those of micrographs that a network has seen, by what it did with them.
+
+    Parameters
+    ----------
+    micrographs : sequence of Micrograph
+    digests : mapping
+        Of what the training's `result.json` says that it did to `data.digest_of` each image.
+    """
+    own = [(each, data.digest_of(each)) for each in micrographs]
+    return {role: [each for each, digest in own if digest in known]
+            for role, known in digests.items()}  # fmt: skip
 
 
 def _listed(pairs: Sequence[data.Duplicate]) -> str:
