@@ -132,8 +132,7 @@ def loss_of(logits: torch.Tensor, truth: torch.Tensor, classes: int) -> torch.Te
 
 def row_of(name: str, segmenter: Any, case: Case, seconds: float) -> tuple[str, ...]:
     """Of the table."""
-    counts = evaluation.pixel_counts(segmenter, case.other).sum(axis=0)
-    scores = evaluation.pixel_scores(counts, case.names)
+    scores = evaluation.scores_on(segmenter, case.other, case.names)
     columns = evaluation.score_columns(case.names)
     return name, *report.cells(scores, columns), f"{seconds:.0f}"
 

@@ -81,8 +81,7 @@ def scores(
     segmenter: evaluation.PixelClassifier, annotated: list[data.Annotated]
 ) -> dict[str, float]:
     """Of pixels, and of where boundaries are."""
-    counts = evaluation.pixel_counts(segmenter, annotated).sum(axis=0)
-    found = evaluation.pixel_scores(counts, CLASSES)
+    found = evaluation.scores_on(segmenter, annotated, CLASSES)
     off = [
         evaluation.boundary_displacement(
             one.labels, segmenter.predict(one.micrograph.image).argmax(axis=-1), classes=2

@@ -173,8 +173,7 @@ def main(config: Config) -> None:
         began: float,
         judged: list[data.Annotated] = other,
     ) -> None:
-        counts = evaluation.pixel_counts(segmenter, judged).sum(axis=0)
-        scores = evaluation.pixel_scores(counts, study.classes)
+        scores = evaluation.scores_on(segmenter, judged, study.classes)
         seconds = time.perf_counter() - began
         results[f"{given}, {way}"] = scores | {"seconds": seconds}
         found = report.cells(scores, evaluation.score_columns(study.classes))

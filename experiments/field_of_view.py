@@ -51,7 +51,6 @@ class Config:
 def main(config: Config) -> None:
     """Train, and print the table."""
     parts, _ = fold_of(Steel(config.data), config.fold)
-    columns = evaluation.score_columns(NAMES)
     rows: list[tuple[str, ...]] = [
         ("pixels in one", "resolutions", "sees, pixels", "mean IoU", *NAMES, "seconds")
     ]
@@ -73,11 +72,10 @@ def main(config: Config) -> None:
             parts.train, parts.classes, recipe, run=config.run / name
         )
         seconds = time.perf_counter() - began
-        counts = evaluation.pixel_counts(segmenter, parts.val).sum(axis=0)
-        scores = evaluation.pixel_scores(counts, NAMES)
+        scores = evaluation.scores_on(segmenter, parts.val, NAMES)
         results[name] = scores | {"sees": segmenter.reach, "seconds": seconds}
         report.write_json(config.run / "result.json", results)
-        found = report.cells(scores, columns)
+        found = report.cells(scores, evaluation.score_columns(NAMES))
         rows.append((f"{binning}", f"{levels}", f"{segmenter.reach}", *found, f"{seconds:.0f}"))
     print(report.aligned_text(rows))
     print(f"\njudged by the {len(parts.val)} micrographs of fold {config.fold}")

@@ -176,8 +176,7 @@ def main(config: Config) -> None:
         networks = {"best": segmenter, "last": training.load_segmenter(config.run, last=True)}
         for state, network in networks.items():
             for name, part in (("val", val), ("those it was trained on", train)):
-                counts = evaluation.pixel_counts(network, part).sum(axis=0)
-                scores = evaluation.pixel_scores(counts, STUDY.classes)
+                scores = evaluation.scores_on(network, part, STUDY.classes)
                 table.append((state, name, *report.cells(scores, columns)))
         print("\n" + report.aligned_text(table))
 

@@ -112,8 +112,7 @@ def main(config: Config) -> None:
             weights=None if way == "scratch" else weights,
         )
         seconds = time.perf_counter() - began
-        counts = evaluation.pixel_counts(segmenter, other).sum(axis=0)
-        scores = evaluation.pixel_scores(counts, study.classes)
+        scores = evaluation.scores_on(segmenter, other, study.classes)
         results[way] = scores | {"seconds": seconds}
         rows.append((way, *report.cells(scores, columns), f"{seconds:.0f}"))
         report.write_json(config.run / "result.json", results)

@@ -56,6 +56,7 @@ from .pixels import judge_pixels as judge_pixels
 from .pixels import pixel_counts as pixel_counts
 from .pixels import pixel_scores as pixel_scores
 from .pixels import score_columns as score_columns
+from .pixels import scores_on as scores_on
 from .regions import adapted_rand_error as adapted_rand_error
 from .two_sample import TwoSampleTest as TwoSampleTest
 from .two_sample import holm_correction as holm_correction

@@ -100,6 +100,26 @@ def pixel_scores(
     return found
 
 
+def scores_on(
+    segmenter: PixelClassifier, annotated: Sequence[AnnotatedImage], classes: Sequence[object]
+) -> dict[str, float]:
+    """The scores of a segmenter on all pixels of these images, counted together.
+
+    Parameters
+    ----------
+    segmenter : PixelClassifier
+    annotated : sequence of AnnotatedImage
+    classes : sequence
+        What the classes are called.
+
+    Returns
+    -------
+    scores : dict from str to float
+        As of `pixel_scores`.
+    """
+    return pixel_scores(pixel_counts(segmenter, annotated).sum(axis=0), classes)
+
+
 def score_columns(classes: Sequence[object]) -> tuple[str, ...]:
     """The scores of `pixel_scores` that a table shows: the mean IoU, and that of each class.
 
@@ -134,7 +154,7 @@ def judge_pixels(
 
     def judge(segmenter: PixelClassifier) -> dict[str, float]:
         asked = segmenter if through is None else through(segmenter)
-        scores = pixel_scores(pixel_counts(asked, annotated).sum(axis=0), segmenter.classes)
+        scores = scores_on(asked, annotated, segmenter.classes)
         return {
             name: value
             for name, value in scores.items()
